@@ -1,0 +1,1 @@
+"""``meterctl``: a lazy dispatcher, one module per family of commands."""

@@ -1,0 +1,1 @@
+"""What two or more processes of dlms-bridge share; it knows none of them."""

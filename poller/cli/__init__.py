@@ -1,0 +1,1 @@
+"""The meter side of ``meterctl``, reached by entry-point name."""

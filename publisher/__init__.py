@@ -1,0 +1,1 @@
+"""One process: readings from the bus, to disk, to the MQTT broker."""
