@@ -1,0 +1,39 @@
+"""What every one of our processes does alike: stop signals, exit codes, a stack dump on request."""
+
+import faulthandler
+import os
+import signal
+import sys
+from enum import IntEnum
+from types import FrameType
+
+
+class Exit(IntEnum):
+    """Exit codes; supervisord does not restart 0, 75 and 78 (sysexits.h names the two)."""
+
+    OK = 0
+    BUG = 70
+    LOCK_HELD = 75
+    BAD_CONFIGURATION = 78
+
+
+class StopFlag:
+    """Set by SIGTERM or SIGINT; the loop looks at it. ``install`` also makes SIGUSR1 dump all stacks to stderr."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._parent = os.getppid()
+
+    def install(self) -> None:
+        """Take over the signals; only ``main.py`` calls this."""
+        signal.signal(signal.SIGTERM, self._set)
+        signal.signal(signal.SIGINT, self._set)
+        faulthandler.enable(file=sys.stderr)
+        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+
+    def orphaned(self) -> bool:
+        """Return whether the process that started us is gone: nobody would restart or stop us any more."""
+        return os.getppid() != self._parent
+
+    def _set(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_set = True

@@ -1,0 +1,163 @@
+"""The worker file: all that one worker needs to know, written by supervisor_qos, read by the worker.
+
+It is JSON, 0600, at RUN/workers/<uid in hex>.json, replaced atomically. The worker looks at it once a second and obeys
+what changed without a restart; it opens no database. The password is in it: the run directory is 0700.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from common.envelope import UID_SIZE
+from common.files import write_atomically
+from common.json_record import BadFile, Record
+from common.meter_state import DesiredState
+from common.obis import Obis
+from common.secret import Secret
+
+MAX_MEASUREMENTS: Final = 256
+MIN_INTERVAL_S: Final = 0.1  # tests and fast laboratory meters; a serial line answers in 0.2 s or more
+MAX_INTERVAL_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One quantity to read. ``interval_s`` None: the meter's interval."""
+
+    key: str
+    obis: str
+    class_id: int = 3
+    attribute: int = 2
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The table of SPEC section 5 in numbers; seconds where the name says so."""
+
+    connect_timeout_s: float = 5.0
+    reply_timeout_s: float = 5.0
+    inter_octet_timeout_s: float = 0.5
+    failed_cycles_to_reconnect: int = 5
+    reconnect_delay_s: float = 1.0
+    backoff_first_s: float = 2.0
+    backoff_max_s: float = 60.0
+    breaker_failures: int = 15
+    breaker_open_s: float = 30.0
+    reconnects_per_hour: int = 10
+    reconnect_pause_s: float = 300.0
+    auth_retry_s: float = 1800.0
+    watchdog_s: float = 600.0
+    hdlc_errors_to_relink: int = 15
+    inactivity_timeout_s: float = 180.0
+    connection_max_age_s: float = 0.0
+    reconnect_after_reads: int = 0
+    journal_max_age_s: float = 86_400.0
+    journal_max_octets: int = 16 << 20
+
+
+_BOUNDS: Final = (0.0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFile:
+    """One meter, its line, its association, what to read of it and where to hand it on."""
+
+    uid: bytes
+    name: str
+    revision: int
+    desired_state: DesiredState
+    host: str
+    port: int
+    transport: str
+    client_id: int
+    server_logical: int
+    server_physical: int | None
+    address_size: int | None
+    authentication: str
+    password: Secret
+    model: str
+    interval_s: float
+    line_mode: str
+    clock_synchronised: bool
+    journal_dir: str
+    lock_dir: str
+    bus_dir: str
+    measurements: tuple[Measurement, ...]
+    limits: Limits = field(default_factory=Limits)
+
+    def dump(self, path: Path) -> bool:
+        """Write the file if its content changes; return whether it did."""
+        values = asdict(self)
+        values |= {"uid": self.uid.hex(), "password": self.password.reveal(), "desired_state": str(self.desired_state)}
+        content = json.dumps(values, indent=1).encode()
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        write_atomically(path, content)
+        return True
+
+    @classmethod
+    def load(cls, path: Path) -> "WorkerFile":
+        """Read and check a worker file; raise BadFile that names what is wrong."""
+        record = Record.load(path)
+        return cls(
+            uid=record.octets("uid", UID_SIZE),
+            name=record.text("name"),
+            revision=record.whole("revision", 0, 2**53),
+            desired_state=_desired(record, path),
+            host=record.text("host"),
+            port=record.whole("port", 1, 65535),
+            transport=_one_of(record, "transport", ("hdlc", "wrapper")),
+            client_id=record.whole("client_id", 0, 65535),
+            server_logical=record.whole("server_logical", 0, 65535),
+            server_physical=record.optional_whole("server_physical", 0, 16383),
+            address_size=record.optional_whole("address_size", 1, 4),
+            authentication=_one_of(record, "authentication", ("none", "lls")),
+            password=Secret(record.text("password")),
+            model=record.text("model"),
+            interval_s=record.number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+            line_mode=_one_of(record, "line_mode", ("exclusive", "shared", "concurrent")),
+            clock_synchronised=record.flag("clock_synchronised"),
+            journal_dir=record.text("journal_dir"),
+            lock_dir=record.text("lock_dir"),
+            bus_dir=record.text("bus_dir"),
+            measurements=tuple(map(_measurement, record.records("measurements", MAX_MEASUREMENTS))),
+            limits=_limits(record.record("limits")),
+        )
+
+
+def _measurement(record: Record) -> Measurement:
+    return Measurement(
+        key=record.text("key", limit=128),
+        obis=str(Obis.parse(record.text("obis"))),
+        class_id=record.whole("class_id", 0, 65535),
+        attribute=record.whole("attribute", -128, 127),
+        interval_s=record.optional_number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+    )
+
+
+def _limits(record: Record) -> Limits:
+    """Take the limits that are given; a whole-numbered default stays whole."""
+    known = asdict(Limits())
+    for name in record.names():
+        if name not in known:
+            raise BadFile(f"limits: {name} is not a limit of a worker")
+        value = record.number(name, *_BOUNDS)
+        known[name] = int(value) if isinstance(known[name], int) else value
+    return Limits(**known)
+
+
+def _desired(record: Record, path: Path) -> DesiredState:
+    text = record.text("desired_state")
+    try:
+        return DesiredState(text)
+    except ValueError:
+        raise BadFile(f"{path}: desired_state must be one of {', '.join(DesiredState)}, not {text!r}") from None
+
+
+def _one_of(record: Record, name: str, words: tuple[str, ...]) -> str:
+    text = record.text(name)
+    if text not in words:
+        raise BadFile(f"{name} must be one of {', '.join(words)}, not {text!r}")
+    return text
