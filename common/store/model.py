@@ -1,0 +1,226 @@
+"""The values that go into the store and come out of it: frozen, plain, free of SQLAlchemy.
+
+Every time is UTC in milliseconds since 1970 and ends in ``_ms`` or ``_at``; None is unknown or never. Bounds of a wish
+are in ``common.store.rules``, which the store applies to whatever is written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from common.meter_state import DesiredState, MeterState
+from common.secret import Secret
+
+NO_SECRET: Final = Secret("")
+Plain = Mapping[str, object]
+
+
+class Severity(StrEnum):
+    """How bad an alarm is, rising."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class Role(StrEnum):
+    """What the bearer of a token may do: look, operate meters, change them and the system."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class CommandState(StrEnum):
+    """The life of a command; the last three are final."""
+
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementWish:
+    """One quantity to read. ``sampling_interval`` in seconds, None: the meter's; ``tb_key`` empty: the name."""
+
+    measurement_name: str
+    obis_code: str
+    class_id: int = 3
+    attribute: int = 2
+    enabled: bool = True
+    sampling_interval: float | None = None
+    tb_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterWish:
+    """What people want of one meter. ``ip_address`` may be a host name; ``limits`` are fields of worker_file.Limits."""
+
+    name: str
+    ip_address: str
+    port: int = 3333
+    transport: str = "hdlc"
+    client_id: int = 16
+    server_logical: int = 1
+    server_physical: int | None = None
+    address_size: int | None = 1
+    authentication: str = "none"
+    password: Secret = NO_SECRET
+    model: str = "microstar"
+    interval_s: float = 2.0
+    desired_state: DesiredState = DesiredState.RUNNING
+    line_mode: str = "exclusive"
+    tb_enabled: bool = False
+    tb_host: str = ""
+    tb_port: int = 1883
+    tb_token: Secret = NO_SECRET
+    tb_device_name: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    measurements: tuple[MeasurementWish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A wish with its identity. ``uid``: 16 random octets, never reused; ``id`` and name are labels.
+
+    ``revision`` rises with every wish. ``deleted_at`` set: a tombstone, its journal drains; with ``purge`` what still
+    waits is dropped. ``purged`` of the store ends it.
+    """
+
+    id: int
+    uid: bytes
+    revision: int
+    created_at: int
+    updated_at: int
+    deleted_at: int | None
+    purge: bool
+    wish: MeterWish
+
+
+@dataclass(frozen=True, slots=True)
+class MeterStateRow:
+    """What is known of one meter; written by supervisor_qos alone.
+
+    ``metrics``: counters and gauges of its worker and of the publisher's deliveries; ``network``: those of its line.
+    ``revision``: the wish that the worker obeys by now.
+    """
+
+    uid: bytes
+    status: MeterState = MeterState.INACTIVE
+    cause: str = ""
+    detail: str = ""
+    revision: int = 0
+    last_seen_ms: int | None = None
+    last_error: str = ""
+    error_count: int = 0
+    process_id: int | None = None
+    serial_number: str = ""
+    firmware_version: str = ""
+    last_read_ms: int | None = None
+    last_taken_ms: int | None = None
+    last_acknowledged_ms: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    network: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    updated_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRow:
+    """A meter's last reading. ``values``: key to number, text or boolean; ``units``: key to its unit's sign."""
+
+    uid: bytes
+    ts_ms: int
+    epoch: bytes
+    seq: int
+    values: Plain
+    units: Mapping[str, str] = field(default_factory=dict)
+    quality: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRow:
+    """What a part of the system last said of itself; names: ``supervisor``, ``publisher``."""
+
+    name: str
+    state: Plain
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """One on-demand verb; ``id`` is a UUID's text, ``result`` what the worker answered."""
+
+    id: str
+    meter_uid: bytes
+    verb: str
+    arguments: Plain
+    actor: str
+    created_ms: int
+    deadline_ms: int
+    state: CommandState
+    progress: str
+    result: Plain
+    error_kind: str
+    error_detail: str
+    finished_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """One episode: raised, seen again ``count`` times, cleared. ``meter_id`` None: of the system, or of a meter gone."""
+
+    id: int
+    meter_id: int | None
+    meter_uid: bytes | None
+    severity: Severity
+    category: str
+    message: str
+    details: Plain
+    dedup_key: str
+    count: int
+    raised_at: int
+    updated_at: int
+    cleared_at: int | None
+    acknowledged_at: int | None
+    acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Which alarms to list; None leaves a question open. ``since_ms``: raised at or after."""
+
+    acknowledged: bool | None = None
+    active: bool | None = None
+    severity: Severity | None = None
+    category: str | None = None
+    meter_uid: bytes | None = None
+    since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """An API token without its text, of which only the SHA-256 is kept."""
+
+    id: int
+    role: Role
+    label: str
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who did what to what."""
+
+    id: int
+    at_ms: int
+    actor: str
+    action: str
+    subject: str
+    details: Plain

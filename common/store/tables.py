@@ -1,0 +1,215 @@
+"""The schema, as SQLAlchemy Core tables. Migrations bring a database to it; a test holds the two equal.
+
+Times are UTC milliseconds. ``uid`` columns of states, commands and alarms carry no foreign key on purpose: what is
+recorded of a meter may outlive it, and a recorder must not fail because a meter was purged a moment ago.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+WISHES: Final = "wishes"  # the row of ``versions`` that rises with every wish
+_UID: Final = 16
+_LIVING: Final = text("deleted_at IS NULL")
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(_UID), nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Column("purge", Boolean, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("ip_address", String(253), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("transport", String(16), nullable=False),
+    Column("client_id", Integer, nullable=False),
+    Column("server_logical", Integer, nullable=False),
+    Column("server_physical", Integer),
+    Column("address_size", Integer),
+    Column("authentication", String(16), nullable=False),
+    Column("password", LargeBinary, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("interval_s", Float, nullable=False),
+    Column("desired_state", String(16), nullable=False),
+    Column("line_mode", String(16), nullable=False),
+    Column("tb_enabled", Boolean, nullable=False),
+    Column("tb_host", String(253), nullable=False),
+    Column("tb_port", Integer, nullable=False),
+    Column("tb_token", LargeBinary, nullable=False),
+    Column("tb_device_name", String(255), nullable=False),
+    Column("limits", JSON, nullable=False),
+    Index("ix_meters_living_name", "name", unique=True, sqlite_where=_LIVING, postgresql_where=_LIVING),
+    sqlite_autoincrement=True,
+)
+
+meter_configs = Table(
+    "meter_configs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("meter_id", Integer, ForeignKey("meters.id", ondelete="CASCADE"), nullable=False),
+    Column("measurement_name", String(64), nullable=False),
+    Column("obis_code", String(32), nullable=False),
+    Column("class_id", Integer, nullable=False),
+    Column("attribute", Integer, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("sampling_interval", Float),
+    Column("tb_key", String(64), nullable=False),
+    UniqueConstraint("meter_id", "measurement_name"),
+)
+
+meter_states = Table(
+    "meter_states",
+    metadata,
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("cause", String(64), nullable=False),
+    Column("detail", String(300), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("last_seen_ms", BigInteger),
+    Column("last_error", String(300), nullable=False),
+    Column("error_count", BigInteger, nullable=False),
+    Column("process_id", Integer),
+    Column("serial_number", String(64), nullable=False),
+    Column("firmware_version", String(64), nullable=False),
+    Column("last_read_ms", BigInteger),
+    Column("last_taken_ms", BigInteger),
+    Column("last_acknowledged_ms", BigInteger),
+    Column("metrics", JSON, nullable=False),
+    Column("network", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+latest_values = Table(
+    "latest_values",
+    metadata,
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    Column("ts_ms", BigInteger, nullable=False),
+    Column("epoch", LargeBinary(8), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("values", JSON, nullable=False),
+    Column("units", JSON, nullable=False),
+    Column("quality", JSON, nullable=False),
+    Column("failed", JSON, nullable=False),
+)
+
+component_states = Table(
+    "component_states",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("state", JSON, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("meter_uid", LargeBinary(_UID), nullable=False),
+    Column("verb", String(32), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("deadline_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("progress", String(300), nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("error_kind", String(64), nullable=False),
+    Column("error_detail", String(1024), nullable=False),
+    Column("finished_ms", BigInteger),
+    Index("ix_commands_state_created_ms", "state", "created_ms"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("meter_uid", LargeBinary(_UID), index=True),
+    Column("severity", String(16), nullable=False),
+    Column("category", String(32), nullable=False),
+    Column("message", String(1024), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("dedup_key", String(128), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("raised_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("cleared_at", BigInteger),
+    Column("acknowledged_at", BigInteger),
+    Column("acknowledged_by", String(64), nullable=False),
+    Index(
+        "ix_alarms_active",
+        "dedup_key",
+        unique=True,
+        sqlite_where=text("cleared_at IS NULL"),
+        postgresql_where=text("cleared_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+starts = Table(
+    "starts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(_UID), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Index("ix_starts_uid_at_ms", "uid", "at_ms"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("label", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("details", JSON, nullable=False),
+)
