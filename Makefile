@@ -1,0 +1,85 @@
+# Everything works in .venv, made here from a Python 3.11 or newer; nothing outside this directory is changed, except that
+# `make test` as root installs the Debian packages its tests need. What is downloaded comes from PyPI (and Debian) alone.
+
+STATE ?= state
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := common poller publisher supervisor_qos admin_api
+PYTEST := $(BIN)/python -m pytest
+CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
+
+.PHONY: run test check lint packages system bench clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      live readings of three simulated meters at a broker of its own; Ctrl-C stops all of it"
+	@echo "make test     the gate and every test; as root it installs the Debian packages that the tests need"
+	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
+	@echo "make system   the tests of the whole product under supervisord, with kills"
+	@echo "make bench    the numbers: latency, CPU and memory of this machine"
+	@echo "make clean    removes .venv and caches; the state directory stays"
+
+run: $(VENV)/.run
+	@exec $(BIN)/meterctl run --embedded --state $(STATE)
+
+test: $(VENV)/.test packages lint
+	$(PYTEST)
+
+check: $(VENV)/.test lint
+	$(PYTEST) tests/unit tests/properties tests/house -m "not slow"
+
+system: $(VENV)/.test
+	$(PYTEST) tests/faults tests/system
+
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.bench
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE) tests
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(CODE) tests -name __pycache__ -prune -exec rm -rf {} +
+
+# What the tests need from Debian. Without root it says what will be skipped; with CI set a skipped test is a failed one.
+packages:
+	@if PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends mosquitto; \
+	else \
+		echo "mosquitto is not installed: tests against a real broker are skipped (apt-get install mosquitto)" >&2; \
+	fi
+
+$(VENV)/bin/python:
+	@for candidate in $(CANDIDATES); do \
+		"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found="$$candidate"; \
+		"$$candidate" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+		echo "making $(VENV) with $$("$$candidate" --version)"; \
+		"$$candidate" -m venv $(VENV) && exit 0; \
+		rm -rf $(VENV); exit 1; \
+	done; \
+	if [ -n "$$found" ]; then \
+		echo "$$found has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	else \
+		echo "no Python 3.11 or newer was found; name one: make PYTHON=/path/to/python3" >&2; \
+	fi; \
+	exit 1
+
+# The stamps are older than setup.cfg when what is to be installed has changed. The broker from PyPI is for machines
+# without Mosquitto; where it cannot be installed and Mosquitto is there, nothing is missing.
+$(VENV)/.run: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[broker]' || { \
+		PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null && \
+		$(BIN)/python -m pip install -q --disable-pip-version-check -e . ; }
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV), with what the tests need"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[broker,test]'
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,31 @@
+"""For every test: where CI is set, a test that was skipped has failed (an expected failure is none of these)."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+STRICT = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if STRICT and report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: must not be skipped where CI is set: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the report of a skipped test into that of a failed one."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the report of a skipped module into that of a failed one."""
+    report = yield
+    _fail_if_skipped(report)
+    return report

@@ -1,0 +1,27 @@
+"""Waiting with a limit: for tests of real processes, where only the outside can be looked at."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+PAUSE_S = 0.02  # between two looks: short beside every limit that is tested
+
+
+def wait_until(predicate: Callable[[], Found], timeout: float, what: str) -> Found:
+    """Return the first true value of ``predicate``; after ``timeout`` seconds fail and say what was waited for."""
+    started = time.monotonic()
+    while True:
+        found = predicate()
+        if found:
+            return found
+        if time.monotonic() - started > timeout:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what}; the last look gave {found!r}")
+        time.sleep(PAUSE_S)
+
+
+def seconds_until(predicate: Callable[[], object], timeout: float, what: str) -> float:
+    """Return how long it took until ``predicate`` was true; fail as ``wait_until`` does."""
+    started = time.monotonic()
+    wait_until(predicate, timeout, what)
+    return time.monotonic() - started
