@@ -1,0 +1,176 @@
+"""meterctl: a thin, lazy dispatcher. A table says where each command lives; only the one that is called is imported.
+
+In: the command line. Out: an exit code of ``Outcome``, results on standard output, one line per error on standard
+error. What belongs to the meter's side (``read --host``, ``simulate``) lives with the poller and is reached by the name
+of its entry point: nothing here imports a module of the poller.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, cast
+
+import click
+
+from admin_api.cli.outcome import Outcome
+from admin_api.cli.output import show_error
+from common.errors import BridgeError, Hopeless
+
+ENTRY_POINTS: Final = "dlms_bridge.meter_commands"
+STATE: Final = "state"  # in the context's meta: the state directory that the command line names
+
+Foreign = Callable[[list[str]], int]
+
+
+class MissingCommand(Hopeless):
+    """The installation lacks a command of the meter's side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives, and the line that ``meterctl --help`` shows of it."""
+
+    where: str
+    help: str
+
+
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "run": Entry("run:main", "Start everything and watch it; --embedded brings a broker and simulated meters."),
+    "init": Entry("init:main", "Prepare a state directory: keys, store, settings, first token."),
+    "add": Entry("meters:add", "Add a meter; its worker starts by itself."),
+    "edit": Entry("meters:edit", "Change a meter; nothing is restarted but its own worker, if that."),
+    "remove": Entry("meters:remove", "Remove meters; what they have read is still delivered."),
+    "list": Entry("meters:list_meters", "List the meters and how they are."),
+    "status": Entry("status:status", "Show all that is known of one meter."),
+    "follow": Entry("follow:follow", "Print readings as they come."),
+    "read": Entry("orders:read", "Read a meter now, through its worker; with --host directly."),
+    "test": Entry("orders:test", "Test a meter: link, association, one read."),
+    "restart": Entry("orders:restart", "Restart the workers of meters."),
+    "pause": Entry("orders:pause", "Let go of meters; their workers stay and deliver what they hold."),
+    "resume": Entry("orders:resume", "Read paused meters again."),
+    "stop": Entry("orders:stop", "End the workers of meters."),
+    "start": Entry("orders:start", "Start the workers of stopped meters."),
+    "health": Entry("status:health", "Tell whether the system does its work."),
+    "alarms": Entry("alarms:alarms", "List and acknowledge alarms."),
+    "token": Entry("tokens:token", "Make, list and revoke tokens of the API."),
+    "config": Entry("config:config", "Check the settings."),
+    "simulate": Entry("", "Simulate meters."),
+}
+
+
+class Dispatcher(click.Group):
+    """A group that imports a command when it is called, and prints its help from the table."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Return the command of that name, imported now."""
+        entry = COMMANDS.get(name)
+        if entry is None:
+            return None
+        if not entry.where:
+            return _foreign(name, lambda: _entry_point(name), pass_state=False)
+        module_name, attribute = entry.where.split(":")
+        found = getattr(import_module(f"admin_api.cli.{module_name}"), attribute)
+        if isinstance(found, click.Command):
+            return found
+        return _foreign(name, lambda: cast("Foreign", found), pass_state=True)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Hand `read --host …` on to the meter's side, everything else to the command of that name."""
+        if args[0] == "read" and any(word.split("=")[0] == "--host" for word in args[1:]):
+            return "read", _foreign("read", lambda: _entry_point("read"), pass_state=False), args[1:]
+        return super().resolve_command(context, args)
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the table, without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def _foreign(name: str, find: Callable[[], Foreign], *, pass_state: bool) -> click.Command:
+    """Wrap a ``main(argv) -> int`` that reads its own arguments."""
+
+    def call(words: tuple[str, ...]) -> int:
+        state = click.get_current_context().meta.get(STATE)
+        known = ["--state", state] if pass_state and state else []
+        try:
+            return find()([*known, *words])
+        except SystemExit as end:  # argparse ends --help and wrong usage this way
+            return end.code if isinstance(end.code, int) else Outcome.DONE
+
+    return click.Command(
+        name,
+        callback=call,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+        add_help_option=False,
+    )
+
+
+def _entry_point(name: str) -> Foreign:
+    from importlib.metadata import entry_points  # 70 ms that the other commands need not pay
+
+    for found in entry_points(group=ENTRY_POINTS, name=name):
+        return cast("Foreign", found.load())
+    raise MissingCommand(f"{name}: no installed distribution offers it in {ENTRY_POINTS}")
+
+
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        click.echo(f"dlms-bridge {version('dlms-bridge')}")
+        context.exit()
+
+
+@click.group(cls=Dispatcher, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state", metavar="DIR", help="State directory; else the variable DLMS_BRIDGE_STATE, else state in this directory."
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+@click.pass_context
+def cli(context: click.Context, state: str | None) -> None:
+    """Manage the DLMS/COSEM meters of a dlms-bridge.
+
+    An ID is a meter's name, its number, or its uid in hexadecimal. Exit codes: 0 done, 1 the answer was no, 2 not even
+    asked (usage, configuration, unknown meter).
+    """
+    if state:
+        context.meta[STATE] = state
+
+
+def answer(words: list[str]) -> int:
+    """Run one command line; return its exit code. Typed errors become one line, wrong usage click's own text."""
+    try:
+        outcome = cli.main(words, prog_name="meterctl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return Outcome.REFUSED
+    except BridgeError as error:
+        show_error(error, as_json="--json" in words)
+        return Outcome.REFUSED
+    except (KeyboardInterrupt, click.Abort):
+        return Outcome.INTERRUPTED
+    return outcome if isinstance(outcome, int) else Outcome.DONE
+
+
+def main() -> int:
+    """Serve the console script: as ``answer``, and whatever else is raised is a bug and shows its traceback."""
+    try:
+        return answer(sys.argv[1:])
+    except BrokenPipeError:  # whoever read our output has seen enough; nothing more is to be flushed to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Outcome.DONE
+    except Exception:
+        traceback.print_exc()
+        return Outcome.BUG

@@ -1,0 +1,76 @@
+"""What meterctl prints: tables for people, JSON for programs, one line per error.
+
+In: plain rows and documents. Out: text on standard output and standard error. On a terminal a table is drawn by rich,
+which is imported only then; into a pipe go columns of plain text, without colours or frames.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from common.errors import BridgeError
+
+GAP: Final = "  "  # between the columns of a plain table
+NEVER: Final = "never"
+
+_SPANS: Final = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+_SHORT: Final = 100.0  # seconds; above it minutes are easier to read
+
+
+def show_json(document: object) -> None:
+    """Print one JSON document; a set of lines where there are many is the caller's loop."""
+    print(json.dumps(document, ensure_ascii=False), flush=True)
+
+
+def show_line(text: str) -> None:
+    """Print one line at once: whoever follows through a pipe sees it now."""
+    print(text, flush=True)
+
+
+def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; without rows only its titles."""
+    if sys.stdout.isatty():
+        _draw(titles, rows)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        show_line(GAP.join(cells).rstrip())
+
+
+def show_pairs(pairs: Mapping[str, str]) -> None:
+    """Print names and values, one a line."""
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        show_line(f"{name.ljust(width)}{GAP}{value}".rstrip())
+
+
+def show_error(error: BridgeError, *, as_json: bool) -> None:
+    """Print a typed error on standard error, as one line."""
+    if as_json:
+        print(json.dumps({"error": {"kind": error.kind, "detail": error.detail}}, ensure_ascii=False), file=sys.stderr)
+    else:
+        print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}", file=sys.stderr)
+
+
+def age_text(then_ms: int | None, now_ms: int) -> str:
+    """Return how long ago something was, in the unit a person would use."""
+    if then_ms is None:
+        return NEVER
+    seconds = max(0.0, (now_ms - then_ms) / 1000)
+    for length, unit in _SPANS:
+        if seconds >= max(length, _SHORT):
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _draw(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*titles, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
