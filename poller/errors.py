@@ -1,0 +1,42 @@
+"""What can go wrong between a worker and its meter besides the protocol: names, sockets, deadlines, the shared line.
+
+Goes in: a text that names what is wrong. Comes out: a typed error in the family that says what the caller does next.
+"""
+
+from common.errors import Again, Relink
+
+
+class NameUnresolved(Relink):
+    """The meter's host name has no address, or none came in time."""
+
+
+class ConnectTimeout(Relink):
+    """No answer to the connection request within its deadline."""
+
+
+class ConnectRefused(Relink):
+    """The host is there, and nobody listens at the port."""
+
+
+class HostUnreachable(Relink):
+    """The network knows no way to the host."""
+
+
+class ConnectFailed(Relink):
+    """The system would not connect for any other reason; its text is in the detail."""
+
+
+class PeerReset(Relink):
+    """The connection was broken off by the peer or the network."""
+
+
+class LinkLost(Relink):
+    """Two waits in a row passed without one octet: the meter is not listening any more."""
+
+
+class ExchangeOverrun(Relink):
+    """Octets kept coming and no exchange came to its end within its absolute limit."""
+
+
+class LineHeld(Again):
+    """Another process of this machine holds the line to the meter."""
