@@ -1,0 +1,123 @@
+"""What each fault does to an answer.
+
+Answer frames or octets and a fault in, bent ones out, as steps. One table, one small function per kind. Which faults
+strike is decided in ``faults``; nothing here sends or waits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Final
+
+from poller.simulator import crc, frames
+from poller.simulator.faults import Fault, FaultKind, Where
+from poller.simulator.frames import Frame, Kind
+from poller.simulator.steps import Finish, Reset, Send, Step, Wait
+
+Bend = Callable[[list[Step], Fault, Random], list[Step]]
+
+
+def misnumbered(answer: list[Frame]) -> list[Frame]:
+    """Return the frames with N(S) of every information frame one too high."""
+    return [
+        replace(frame, control=frame.control & 0xF1 | (frame.control + 2) & 0x0E)
+        if frame.kind is Kind.INFORMATION
+        else frame
+        for frame in answer
+    ]
+
+
+def _noise(fault: Fault, random: Random) -> Send:
+    return Send(random.randbytes(fault.octets))
+
+
+def _drop(_steps: list[Step], _fault: Fault, _random: Random) -> list[Step]:
+    return []
+
+
+def _stall(steps: list[Step], fault: Fault, _random: Random) -> list[Step]:
+    return [Wait(fault.seconds), *steps]
+
+
+def _garbage(steps: list[Step], fault: Fault, random: Random) -> list[Step]:
+    noise = _noise(fault, random)
+    match fault.where:
+        case Where.BEFORE:
+            return [noise, *steps]
+        case Where.AFTER:
+            return [*steps, noise]
+        case Where.INSTEAD:
+            return [noise]
+
+
+def _each_send(bend: Callable[[bytes], list[Step]]) -> Bend:
+    """Return a bend that treats every stretch that is sent by itself."""
+
+    def bent(steps: list[Step], _fault: Fault, _random: Random) -> list[Step]:
+        return [new for step in steps for new in (bend(step.octets) if isinstance(step, Send) else [step])]
+
+    return bent
+
+
+def _bad_fcs(octets: bytes) -> list[Step]:
+    return [Send(octets[:-3] + bytes((octets[-3] ^ 0x55, octets[-2] ^ 0x2A)) + octets[-1:])]
+
+
+def _bad_hcs(octets: bytes) -> list[Step]:
+    """Spoil the HCS and make the FCS right for it, so that only the HCS is wrong."""
+    at = frames.hcs_position(octets)
+    if at is None:
+        return [Send(octets)]
+    body = octets[1:at] + bytes((octets[at] ^ 0x55, octets[at + 1] ^ 0x2A)) + octets[at + 2 : -3]
+    return [Send(octets[:1] + body + crc.checksum(body) + octets[-1:])]
+
+
+def _half(octets: bytes) -> list[Step]:
+    return [Send(octets[: len(octets) // 2])]
+
+
+def _rst(octets: bytes) -> list[Step]:
+    return [*_half(octets), Reset()]
+
+
+def _fin(octets: bytes) -> list[Step]:
+    return [*_half(octets), Finish()]
+
+
+def _twice(octets: bytes) -> list[Step]:
+    return [Send(octets), Send(octets)]
+
+
+def _slow(steps: list[Step], fault: Fault, _random: Random) -> list[Step]:
+    pause = Wait(fault.milliseconds / 1000)
+    slowed: list[Step] = []
+    for step in steps:
+        if isinstance(step, Send):
+            slowed += [part for octet in step.octets for part in (Send(bytes((octet,))), pause)]
+        else:
+            slowed.append(step)
+    return slowed
+
+
+BENDS: Final[Mapping[FaultKind, Bend]] = {
+    FaultKind.BAD_FCS: _each_send(_bad_fcs),
+    FaultKind.BAD_HCS: _each_send(_bad_hcs),
+    FaultKind.DUPLICATE: _each_send(_twice),
+    FaultKind.HALF: _each_send(_half),
+    FaultKind.RST: _each_send(_rst),
+    FaultKind.FIN: _each_send(_fin),
+    FaultKind.GARBAGE: _garbage,
+    FaultKind.SLOW: _slow,
+    FaultKind.STALL: _stall,
+    FaultKind.DROP: _drop,
+}
+"""In the order in which faults that strike together are applied."""
+
+
+def play(answer: list[Step], struck: Sequence[Fault], random: Random) -> list[Step]:
+    """Return the steps that are left of an answer."""
+    by_kind = {fault.kind: fault for fault in struck}
+    for kind, bend in BENDS.items():
+        if kind in by_kind:
+            answer = bend(answer, by_kind[kind], random)
+    return answer

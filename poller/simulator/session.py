@@ -1,0 +1,245 @@
+"""One connection to a simulated meter as a conversation: octets in, steps out.
+
+HdlcSession and WrapperSession join reader, link, application and faults; both are driven by ``connection`` and by
+tests. Time is an argument. No socket, no log: what is worth logging comes out as Record steps.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from poller.simulator import acse, frames, mischief, services, wrapping
+from poller.simulator.acse import BadRequest
+from poller.simulator.application import CALM, Application, Mood, Note
+from poller.simulator.device import Device
+from poller.simulator.faults import Asked, Fault, FaultKind
+from poller.simulator.frames import POLL, Frame, FrameReader, Kind
+from poller.simulator.link import FROM_CLIENT, Link, State
+from poller.simulator.personality import LingerHow, Transport
+from poller.simulator.steps import Finish, Record, Reset, Send, Step, Wait
+
+_BY_TAG: Final = {services.GET: Asked.GET, acse.AARQ: Asked.AARQ, acse.RLRQ: Asked.RELEASE}
+_BY_KIND: Final = {
+    Kind.SNRM: Asked.SNRM,
+    Kind.DISC: Asked.DISC,
+    Kind.RR: Asked.POLL,
+    Kind.RNR: Asked.POLL,
+    Kind.REJ: Asked.POLL,
+}
+_NEVER_SENT: Final = frozenset({FaultKind.DROP, FaultKind.DM, FaultKind.FRMR})
+MAX_BACKLOG: Final = 64
+"""Requests taken from one stretch of octets; a client that asks more at once is only flooding."""
+
+
+class Session(Protocol):
+    """What a connection needs of either."""
+
+    def receive(self, octets: bytes, now: float) -> list[Step]:
+        """Return what the meter does about these octets."""
+
+    def expire(self) -> list[Step]:
+        """Return what it does when nobody has spoken for its inactivity timeout."""
+
+    def reboot(self) -> None:
+        """Forget link and association."""
+
+    def end(self, now: float) -> None:
+        """The connection is gone."""
+
+
+class _Answering:
+    """What both kinds of sessions do alike: faults, delay, notes and counters around one answer."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._application = Application(device.kind, device.objects)
+        self._held = False
+
+    def _records(self, struck: Sequence[Fault]) -> list[Step]:
+        """Turn the application's notes into records and counts."""
+        self._count_association()
+        notes, self._application.notes = self._application.notes, []
+        sent = not any(fault.kind in _NEVER_SENT for fault in struck)
+        names = "+".join(fault.kind.value for fault in struck)
+        return [self._record(note, names, sent) for note in notes]
+
+    def _record(self, note: Note, fault: str, sent: bool) -> Record:
+        counters = self._device.counters
+        match note.event:
+            case "get":
+                counters.gets += 1
+            case "list":
+                counters.gets += 1
+                counters.lists += 1
+            case "associate":
+                counters.associations += 1
+            case "refuse":
+                counters.refused += 1
+            case "denied":
+                counters.denied += 1
+            case "disc":
+                counters.discs += 1
+        return Record(note, counters.associations, fault, sent)
+
+    def _count_association(self) -> None:
+        held = self._application.granted is not None
+        if held is not self._held:
+            self._device.associated(1 if held else -1)
+            self._held = held
+
+    def _delayed(self) -> list[Step]:
+        least, most = self._device.spec.delay
+        return [Wait(self._device.random.uniform(least, most))] if most else []
+
+    def _finished(self, answer: list[Step], struck: Sequence[Fault]) -> list[Step]:
+        """Put records, delay and faults around an answer."""
+        records = self._records(struck)
+        if struck:
+            kinds = "+".join(fault.kind.value for fault in struck)
+            records.append(Record(Note("fault", raw=kinds), self._device.counters.associations, kinds))
+            answer = mischief.play(answer, struck, self._device.random)
+        if self._application.hang_up:
+            self._application.hang_up = False
+            answer.append(Finish())
+        return [*self._delayed(), *records, *answer] if answer else records
+
+    def _forget(self) -> None:
+        self._application.release()
+        self._count_association()
+
+
+class HdlcSession(_Answering):
+    """A connection that speaks HDLC."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(device)
+        kind = device.kind
+        self._addresses = frozenset(frames.address(kind.logical, kind.physical, size) for size in kind.sizes)
+        self._reader = FrameReader(kind.inter_octet, device.reading)
+        self._mood: Mood = CALM
+        self._link = Link(kind, self._ask, self._application.release, device.linking)
+        self._link.poison = device.spec.poison
+        self._application.forge = self._link.forge
+
+    def receive(self, octets: bytes, now: float) -> list[Step]:
+        """Return what the meter does about these octets; other meters' frames are not its business."""
+        steps: list[Step] = []
+        for frame in self._reader.feed(octets, now)[:MAX_BACKLOG]:
+            if frame.destination in self._addresses:
+                self._device.counters.requests += 1
+                steps += self._frame(frame, now)
+            else:
+                self._device.counters.foreign += 1
+        return steps
+
+    def expire(self) -> list[Step]:
+        """Drop the link without a word; TCP stays, as the serial line behind it would not know."""
+        if self._link.state is not State.DOWN:
+            self._device.counters.expired += 1
+            self.reboot()
+        return []
+
+    def reboot(self) -> None:
+        """Forget link and association."""
+        self._link.drop()
+        self._forget()
+
+    def end(self, now: float) -> None:
+        """Note how the connection ended, forget the rest."""
+        self._device.ended(clean=self._link.state is State.DOWN, now=now)
+        self.reboot()
+
+    def _ask(self, client: int, apdu: bytes) -> bytes | None:
+        return self._application.answer(client, apdu, self._mood)
+
+    def _frame(self, frame: Frame, now: float) -> list[Step]:
+        how = self._device.lingering(now)
+        if how is not None:
+            return self._refused(frame, how)
+        struck = self._device.faults.draw(self._asked(frame), now)
+        self._mood = frozenset(fault.kind for fault in struck)
+        if FaultKind.DEAF in self._mood:
+            return self._finished([], struck)
+        if frame.kind is Kind.DISC and self._link.state is not State.DOWN:
+            self._application.notes.append(Note("disc"))
+        return self._finished([Send(frames.encode(answer)) for answer in self._said(frame)], struck)
+
+    def _said(self, frame: Frame) -> list[Frame]:
+        """Return the frames that answer, with the faults that a link can have."""
+        if FaultKind.DM in self._mood:
+            return [Frame(frame.source, frame.destination, frames.DM | POLL)]
+        if FaultKind.FRMR in self._mood:
+            return self._link.reject(frame)
+        self._link.busy = FaultKind.RNR in self._mood
+        said = self._link.handle(frame)
+        return mischief.misnumbered(said) if FaultKind.WRONG_NS in self._mood else said
+
+    def _refused(self, frame: Frame, how: LingerHow) -> list[Step]:
+        """Another session is still held: DM, silence, or DM until DISC."""
+        if how is LingerHow.DISC and frame.kind is Kind.DISC:
+            self._device.stop_lingering()
+        if how is LingerHow.SILENCE or not frame.control & POLL:
+            return []
+        return self._finished([Send(frames.encode(Frame(frame.source, frame.destination, frames.DM | POLL)))], ())
+
+    def _asked(self, frame: Frame) -> Asked:
+        if frame.kind is Kind.INFORMATION and frame.info.startswith(FROM_CLIENT):
+            return _BY_TAG.get(frame.info[3] if len(frame.info) > 3 else 0, Asked.OTHER)
+        return _BY_KIND.get(frame.kind, Asked.OTHER)
+
+
+class WrapperSession(_Answering):
+    """A connection that speaks WRAPPER."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(device)
+        self._unwrapper = wrapping.Unwrapper()
+
+    def receive(self, octets: bytes, now: float) -> list[Step]:
+        """Return what the meter does about these octets; after a wrong header it hangs up."""
+        try:
+            found = self._unwrapper.feed(octets)
+        except BadRequest:
+            self._device.reading.bad_format += 1
+            return [Reset()]
+        steps: list[Step] = []
+        for wrapped in found[:MAX_BACKLOG]:
+            if wrapped.destination == self._device.kind.logical:
+                self._device.counters.requests += 1
+                steps += self._asked(wrapped, now)
+            else:
+                self._device.counters.foreign += 1
+        return steps
+
+    def expire(self) -> list[Step]:
+        """Drop the association and close."""
+        self._device.counters.expired += 1
+        self.reboot()
+        return [Finish()]
+
+    def reboot(self) -> None:
+        """Forget the association."""
+        self._forget()
+
+    def end(self, now: float) -> None:
+        """Note how the connection ended, forget the rest."""
+        self._device.ended(clean=self._application.granted is None, now=now)
+        self._forget()
+
+    def _asked(self, wrapped: wrapping.Wrapped, now: float) -> list[Step]:
+        how = self._device.lingering(now)
+        if how is not None:
+            return [] if how is LingerHow.SILENCE else [Finish()]
+        asked = _BY_TAG.get(wrapped.apdu[0] if wrapped.apdu else 0, Asked.OTHER)
+        struck = self._device.faults.draw(asked, now)
+        mood = frozenset(fault.kind for fault in struck)
+        answer = None
+        if FaultKind.DEAF not in mood:
+            answer = self._application.answer(wrapped.source, wrapped.apdu, mood)
+        if answer is None:
+            return self._finished([], struck)
+        return self._finished([Send(wrapping.wrap(wrapped.destination, wrapped.source, answer))], struck)
+
+
+def session(device: Device) -> Session:
+    """Return a new session of the kind that the meter speaks."""
+    return HdlcSession(device) if device.kind.transport is Transport.HDLC else WrapperSession(device)
