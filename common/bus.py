@@ -179,7 +179,7 @@ class SupervisorBus:
 
     def __init__(self, directory: Path) -> None:
         self._context = zmq.Context(io_threads=1)
-        self._in = _subscriber(self._context, directory / SUPERVISOR_IN, (HEARTBEATS, PUBLISHER_HEARTBEATS))
+        self._in = _subscriber(self._context, directory / SUPERVISOR_IN, (READINGS, HEARTBEATS, PUBLISHER_HEARTBEATS))
         self._back = _router(self._context, directory / SUPERVISOR_BACK)
         self._poller = zmq.Poller()
         for socket in (self._in, self._back):
