@@ -105,8 +105,9 @@ class Meter:
 class MeterStateRow:
     """What is known of one meter; written by supervisor_qos alone.
 
-    ``metrics``: counters and gauges of its worker and of the publisher's deliveries; ``network``: those of its line.
-    ``revision``: the wish that the worker obeys by now.
+    ``metrics``: counters and gauges of its worker's heartbeat by their names, ``starts`` (of its process, ever) and the
+    fields of the publisher's Delivery with the prefix ``delivery_``. ``network``: the worker's counters of its line
+    (connects, reconnects, frames, octets). ``revision``: the wish that the worker obeys by now.
     """
 
     uid: bytes
@@ -173,7 +174,7 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """One episode: raised, seen again ``count`` times, cleared. ``meter_id`` None: of the system, or of a meter gone."""
+    """One episode: raised, seen ``count`` times, cleared. ``meter_id`` None: of the system, or of a meter gone."""
 
     id: int
     meter_id: int | None

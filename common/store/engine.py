@@ -1,0 +1,72 @@
+"""The door to the store: open it once per program, hand it to whoever needs it.
+
+In: a SQLAlchemy URL and the vault for its secrets. Out: a ``Store`` whose parts do the work. Opening connects to
+nothing; the first use does. Only ``upgrade`` loads Alembic.
+"""
+
+from sqlalchemy import func, select
+
+from common.clock import Clock, SystemClock
+from common.settings import Settings
+from common.store.alarms import Alarms
+from common.store.audit import Audit
+from common.store.commands import Commands
+from common.store.database import Database, Way
+from common.store.lines import Resolve, resolve
+from common.store.meters import Meters
+from common.store.starts import Starts
+from common.store.states import States
+from common.store.tables import tokens
+from common.store.tokens import Tokens
+from common.vault import Vault
+
+
+class Store:
+    """All parts of the store over one database; safe in several threads, processes and after a fork."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, resolve_hosts: Resolve) -> None:
+        self._database = database
+        self._clock = clock
+        self.meters = Meters(database, vault, clock, resolve_hosts)
+        self.states = States(database)
+        self.commands = Commands(database, clock)
+        self.alarms = Alarms(database, clock)
+        self.starts = Starts(database)
+        self.tokens = Tokens(database, clock)
+        self.audit = Audit(database, clock)
+
+    def wishes_version(self) -> int:
+        """Return a number that changes with every wish; cheap enough to be asked several times a second."""
+        return self.meters.version()
+
+    def upgrade(self) -> None:
+        """Bring the schema to this program's, whoever else does the same; raise StoreUnavailable or StoreDamaged."""
+        from common.store.migrations.upgrade import upgrade  # Alembic costs 0.6 s: not for everybody
+
+        upgrade(self._database)
+
+    def check(self) -> None:
+        """Raise StoreUnavailable or StoreDamaged when the store cannot be read."""
+        with self._database.begin(Way.READ) as connection:
+            connection.execute(select(func.count()).select_from(tokens)).scalar_one()
+
+    def trim(self) -> None:
+        """Forget what is older than its retention; to be called about once an hour."""
+        now = self._clock.wall_ms()
+        self.commands.trim(now)
+        self.alarms.trim(now)
+        self.starts.trim(now)
+
+    def close(self) -> None:
+        """Close the connections of this process; the store may be used again."""
+        self._database.close()
+
+
+def open_store(url: str, vault: Vault, *, clock: Clock | None = None, resolve_hosts: Resolve = resolve) -> Store:
+    """Return the store behind a URL, unconnected."""
+    return Store(Database(url), vault, clock or SystemClock(), resolve_hosts)
+
+
+def open_from_settings(settings: Settings) -> Store:
+    """Return the store of an installation, its master key loaded; raise BadKey."""
+    return open_store(settings.store_url, Vault.load(settings.paths.master_key))

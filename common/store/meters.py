@@ -1,0 +1,244 @@
+"""Wishes: which meters there are and what people want of them.
+
+In: checked MeterWish values and who wants them. Out: Meter values. Each change is one durable transaction that raises
+the meter's revision and the version of all wishes, and leaves a line in the audit; secrets go in sealed.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Final, cast
+
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+
+from common.clock import Clock
+from common.meter_state import DesiredState
+from common.secret import Secret
+from common.store.audit import note
+from common.store.database import Database, Way
+from common.store.errors import (
+    LineTaken,
+    NameTaken,
+    NoSuchMeter,
+    RevisionConflict,
+    TooManyMeters,
+)
+from common.store.lines import Resolve, may_share, same_line
+from common.store.model import MeasurementWish, Meter, MeterWish
+from common.store.rules import check
+from common.store.tables import WISHES, latest_values, meter_configs, meter_states, meters, versions
+from common.vault import Vault
+
+MAX_METERS: Final = 10_000  # of one installation; docs say what to use beyond
+UID_SIZE: Final = 16
+_SECRETS: Final = ("password", "tb_token")
+_PLAIN: Final = tuple(item.name for item in fields(MeterWish) if item.name not in {*_SECRETS, "measurements"})
+_MEASURED: Final = tuple(item.name for item in fields(MeasurementWish))
+Change = Callable[[MeterWish], MeterWish]
+
+
+class Meters:
+    """The meters of this installation, tombstones included where asked for."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, resolve: Resolve) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._resolve = resolve
+
+    def version(self) -> int:
+        """Return a number that changes with every wish."""
+        with self._database.begin(Way.READ) as connection:
+            return int(connection.execute(select(versions.c.value).where(versions.c.name == WISHES)).scalar_one())
+
+    def list(self, *, include_deleted: bool = False) -> Sequence[Meter]:
+        """Return all living meters by id; with ``include_deleted`` the tombstones that are not purged yet, too."""
+        query = select(meters).order_by(meters.c.id)
+        with self._database.begin(Way.READ) as connection:
+            return self._read(connection, query if include_deleted else query.where(meters.c.deleted_at.is_(None)))
+
+    def get(self, key: int | bytes) -> Meter:
+        """Return the living meter with this id or uid; raise NoSuchMeter."""
+        with self._database.begin(Way.READ) as connection:
+            return self._living(connection, key)
+
+    def by_name(self, name: str) -> Meter:
+        """Return the living meter of that name; raise NoSuchMeter."""
+        query = select(meters).where(meters.c.name == name, meters.c.deleted_at.is_(None))
+        with self._database.begin(Way.READ) as connection:
+            for meter in self._read(connection, query):
+                return meter
+        raise NoSuchMeter(f"no meter is named {name[:64]!r}")
+
+    def find(self, text: str) -> Meter:
+        """Return the living meter that a person means: by id, uid in hexadecimal, or name; raise NoSuchMeter."""
+        if text.isascii() and text.isdigit() and len(text) < 8:
+            return self.get(int(text))
+        if len(text) == 2 * UID_SIZE:
+            try:
+                return self.get(bytes.fromhex(text))
+            except (ValueError, NoSuchMeter):
+                pass  # a name may be that long
+        return self.by_name(text)
+
+    def add(self, wish: MeterWish, actor: str) -> Meter:
+        """Add a meter; raise BadWish, NameTaken, LineTaken or TooManyMeters."""
+        check(wish)
+        addresses = self._addresses(wish)
+        uid = os.urandom(UID_SIZE)
+        now = self._clock.wall_ms()
+        with self._database.begin(Way.WISH) as connection:
+            _raise_version(connection)
+            count = select(func.count()).select_from(meters).where(meters.c.deleted_at.is_(None))
+            if int(connection.execute(count).scalar_one()) >= MAX_METERS:
+                raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
+            self._refuse_conflicts(connection, wish, None, addresses)
+            columns = self._columns(uid, wish) | {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
+            done = connection.execute(insert(meters).values(uid=uid, **columns))
+            number = cast("tuple[int]", done.inserted_primary_key)[0]
+            _write_measurements(connection, number, wish.measurements)
+            note(connection, now, actor, "meter.add", _subject(uid, wish.name), {"id": number})
+        return Meter(number, uid, 1, now, now, None, False, wish)
+
+    def edit(self, key: int | bytes, change: Change, actor: str, *, expected_revision: int | None = None) -> Meter:
+        """Replace a meter's wish by ``change`` of it, in one transaction; a wish that stays equal raises nothing.
+
+        Raise NoSuchMeter, RevisionConflict (``expected_revision`` given and not the meter's), and what ``add`` raises.
+        ``change`` may be called twice.
+        """
+        draft = change(self.get(key).wish)
+        check(draft)
+        addresses = self._addresses(draft)
+        with self._database.begin(Way.WISH) as connection:
+            old = self._living(connection, key)
+            wish = change(old.wish)
+            if expected_revision not in {None, old.revision}:
+                raise RevisionConflict(f"the meter has revision {old.revision}, not {expected_revision}", old.revision)
+            if wish == old.wish:
+                return old
+            if wish != draft:
+                check(wish)
+            return self._replace(connection, old, wish, addresses, actor)
+
+    def set_desired(self, key: int | bytes, desired: DesiredState, actor: str) -> Meter:
+        """Wish a meter running, paused or stopped; raise NoSuchMeter."""
+        return self.edit(key, lambda wish: replace(wish, desired_state=desired), actor)
+
+    def remove(self, key: int | bytes, actor: str, *, purge: bool = False) -> Meter:
+        """Leave a tombstone; with ``purge`` what still waits of it is to be dropped. Raise NoSuchMeter."""
+        now = self._clock.wall_ms()
+        with self._database.begin(Way.WISH) as connection:
+            old = self._living(connection, key, and_dead=purge)
+            _raise_version(connection)
+            gone = {"deleted_at": old.deleted_at or now, "purge": purge, "revision": old.revision + 1}
+            connection.execute(update(meters).where(meters.c.id == old.id).values(updated_at=now, **gone))
+            note(connection, now, actor, "meter.remove", _subject(old.uid, old.wish.name), {"purge": purge})
+        return replace(old, deleted_at=old.deleted_at or now, purge=purge, revision=old.revision + 1, updated_at=now)
+
+    def purged(self, uid: bytes) -> None:
+        """End a tombstone: its row, secrets and states go. What is not a tombstone stays."""
+        now = self._clock.wall_ms()
+        with self._database.begin(Way.WISH) as connection:
+            done = connection.execute(delete(meters).where(meters.c.uid == uid, meters.c.deleted_at.is_not(None)))
+            if not done.rowcount:
+                return
+            _raise_version(connection)
+            for table in (meter_states, latest_values):
+                connection.execute(delete(table).where(table.c.uid == uid))
+            note(connection, now, "supervisor", "meter.purged", uid.hex(), {})
+
+    def _replace(
+        self, connection: Connection, old: Meter, wish: MeterWish, addresses: Mapping[str, frozenset[str]], actor: str
+    ) -> Meter:
+        _raise_version(connection)
+        self._refuse_conflicts(connection, wish, old.id, addresses)
+        now, revision = self._clock.wall_ms(), old.revision + 1
+        columns = self._columns(old.uid, wish) | {"revision": revision, "updated_at": now}
+        connection.execute(update(meters).where(meters.c.id == old.id).values(**columns))
+        if wish.measurements != old.wish.measurements:
+            connection.execute(delete(meter_configs).where(meter_configs.c.meter_id == old.id))
+            _write_measurements(connection, old.id, wish.measurements)
+        changed = [item.name for item in fields(wish) if getattr(wish, item.name) != getattr(old.wish, item.name)]
+        note(connection, now, actor, "meter.edit", _subject(old.uid, wish.name), {"changed": changed})
+        return replace(old, revision=revision, updated_at=now, wish=wish)
+
+    def _living(self, connection: Connection, key: int | bytes, *, and_dead: bool = False) -> Meter:
+        column = meters.c.uid if isinstance(key, bytes) else meters.c.id
+        query = select(meters).where(column == key)
+        for meter in self._read(connection, query if and_dead else query.where(meters.c.deleted_at.is_(None))):
+            return meter
+        raise NoSuchMeter(f"no meter has the {'uid' if isinstance(key, bytes) else 'id'} {_shown(key)}")
+
+    def _read(self, connection: Connection, query: Select[*tuple[object, ...]]) -> Sequence[Meter]:
+        rows = connection.execute(query).mappings().all()
+        ids = [row["id"] for row in rows]
+        wanted = select(meter_configs).order_by(meter_configs.c.id)
+        measured: dict[int, list[MeasurementWish]] = {}
+        for row in connection.execute(wanted.where(meter_configs.c.meter_id.in_(ids)) if len(ids) == 1 else wanted):
+            item = MeasurementWish(**{name: getattr(row, name) for name in _MEASURED})
+            measured.setdefault(row.meter_id, []).append(item)
+        return [self._meter(row, tuple(measured.get(row["id"], ()))) for row in rows]
+
+    def _meter(self, columns: RowMapping, measured: tuple[MeasurementWish, ...]) -> Meter:
+        values = {name: columns[name] for name in _PLAIN}
+        values["desired_state"] = DesiredState(columns["desired_state"])
+        values |= {name: self._vault.open(columns["uid"], name, columns[name]) for name in _SECRETS}
+        return Meter(
+            id=columns["id"],
+            uid=columns["uid"],
+            revision=columns["revision"],
+            created_at=columns["created_at"],
+            updated_at=columns["updated_at"],
+            deleted_at=columns["deleted_at"],
+            purge=columns["purge"],
+            wish=MeterWish(measurements=measured, **values),
+        )
+
+    def _columns(self, uid: bytes, wish: MeterWish) -> dict[str, object]:
+        columns: dict[str, object] = {name: getattr(wish, name) for name in _PLAIN}
+        columns |= {"desired_state": str(wish.desired_state), "limits": dict(wish.limits)}
+        for name in _SECRETS:
+            columns[name] = self._vault.seal(uid, name, cast("Secret", getattr(wish, name)))
+        return columns
+
+    def _addresses(self, wish: MeterWish) -> Mapping[str, frozenset[str]]:
+        query = select(meters.c.ip_address).where(meters.c.port == wish.port, meters.c.deleted_at.is_(None))
+        with self._database.begin(Way.READ) as connection:
+            hosts = {str(host) for host in connection.execute(query).scalars()}
+        return self._resolve({wish.ip_address, *hosts})
+
+    def _refuse_conflicts(
+        self,
+        connection: Connection,
+        wish: MeterWish,
+        own: int | None,
+        addresses: Mapping[str, frozenset[str]],
+    ) -> None:
+        rivals = select(meters).where(meters.c.deleted_at.is_(None), meters.c.id != (own or 0))
+        if connection.execute(rivals.where(meters.c.name == wish.name)).first():
+            raise NameTaken(f"another meter is named {wish.name!r}")
+        on_port = rivals.where(meters.c.port == wish.port).with_only_columns(
+            meters.c.name, meters.c.ip_address, meters.c.line_mode
+        )
+        for name, host, mode in connection.execute(on_port):
+            if same_line(wish.ip_address, host, addresses) and not may_share(wish.line_mode, mode):
+                line = f"{wish.ip_address}:{wish.port}"
+                raise LineTaken(f"meter {name!r} is on {line}; both need line_mode shared or concurrent")
+
+
+def _write_measurements(connection: Connection, number: int, items: Sequence[MeasurementWish]) -> None:
+    rows = [{"meter_id": number} | {name: getattr(item, name) for name in _MEASURED} for item in items]
+    if rows:
+        connection.execute(insert(meter_configs), rows)
+
+
+def _raise_version(connection: Connection) -> None:
+    connection.execute(update(versions).where(versions.c.name == WISHES).values(value=versions.c.value + 1))
+
+
+def _subject(uid: bytes, name: str) -> str:
+    return f"{uid.hex()} {name}"
+
+
+def _shown(key: int | bytes) -> str:
+    return key.hex() if isinstance(key, bytes) else str(key)

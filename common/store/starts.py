@@ -1,0 +1,33 @@
+"""Every start of a worker, whoever caused it: what its budget is counted against."""
+
+from typing import Final
+
+from sqlalchemy import delete, func, insert, select
+
+from common.store.database import Database, Way
+from common.store.tables import starts
+
+KEPT_MS: Final = 7 * 86_400_000  # the longest window that a budget may have is a day
+
+
+class Starts:
+    """The starts of the last week."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, uid: bytes, pid: int, at_ms: int, reason: str) -> None:
+        """Count one start."""
+        with self._database.begin(Way.STATE) as connection:
+            connection.execute(insert(starts).values(uid=uid, pid=pid, at_ms=at_ms, reason=reason[:64]))
+
+    def since(self, uid: bytes, at_ms: int) -> int:
+        """Return how often a worker was started at or after a time."""
+        query = select(func.count()).select_from(starts).where(starts.c.uid == uid, starts.c.at_ms >= at_ms)
+        with self._database.begin(Way.READ) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def trim(self, now_ms: int) -> None:
+        """Forget what happened a week ago."""
+        with self._database.begin(Way.STATE) as connection:
+            connection.execute(delete(starts).where(starts.c.at_ms < now_ms - KEPT_MS))
