@@ -19,8 +19,8 @@ FROM_SERVER: Final = b"\xe6\xe7\x00"
 MAX_APDU: Final = 65_536
 """Octets of a segmented request: beyond any PDU size that can be negotiated, so only a flood reaches it."""
 DEFAULT_INFO: Final = 128
-_SEGMENT_EVERY: Final = 8
-"""Under poison, one short answer in so many is cut where a header's checksum then holds 0x7E."""
+_SEGMENT_EVERY: Final = 7
+"""Under poison, one short answer in so many is cut where a header's checksum then holds 0x7E; odd, so that all N(S) get it."""
 
 Upper = Callable[[int, bytes], bytes | None]
 """Client SAP and APDU in, the answer out; None: nothing is said."""

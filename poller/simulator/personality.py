@@ -72,6 +72,10 @@ CONFORMANCE_GET: Final = 1 << (23 - 19)
 CONFORMANCE_SET: Final = 1 << (23 - 20)
 CONFORMANCE_ACTION: Final = 1 << 0
 
+_LARGEST_ADDRESS: Final = {1: 0x7F, 2: 0x7F, 4: 0x3FFF}
+_LONGEST_INFO: Final = 2030
+"""The length field of a frame ends at 2047."""
+_LARGEST_WINDOW: Final = 7
 _SAPS: Final = MappingProxyType({1: b"22222222", 16: None, 17: b"00000000", 32: b"11111111"})
 
 
@@ -110,6 +114,18 @@ class Personality:
     """UA without parameters."""
     close_after_refusal: bool = False
     """TCP is closed after an association was refused."""
+
+    def __post_init__(self) -> None:
+        sizes = {*self.sizes, self.preferred_size}
+        if not sizes <= {1, 2, 4} or self.preferred_size not in self.sizes:
+            raise BadSpecification(f"{self.name}: addresses have 1, 2 or 4 octets, not {sorted(sizes)}")
+        most = _LARGEST_ADDRESS[min(sizes)]
+        if not 0 < self.logical <= most or not 0 <= self.physical <= _LARGEST_ADDRESS[max(sizes)]:
+            raise BadSpecification(f"{self.name}: server address {self.logical}/{self.physical} does not fit {sizes}")
+        if not 1 <= self.max_info <= _LONGEST_INFO or not 1 <= self.window <= _LARGEST_WINDOW:
+            raise BadSpecification(f"{self.name}: information length {self.max_info}, window {self.window}")
+        if self.linger < 0 or self.inactivity <= 0:
+            raise BadSpecification(f"{self.name}: linger {self.linger:g} s, inactivity {self.inactivity:g} s")
 
 
 PERSONALITIES: Final[Mapping[str, Personality]] = MappingProxyType({

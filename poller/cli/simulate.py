@@ -1,0 +1,193 @@
+"""``meterctl simulate``: meters to try everything against, until a signal ends them.
+
+Arguments in; listening meters, a ready file and an exit code out: 0 ended by SIGTERM or SIGINT, 2 wrong arguments or
+an address that is taken. Nothing is decided here about how meters behave.
+"""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from poller.simulator.answer_log import DEFAULT_LIMIT
+from poller.simulator.control_server import ControlServer
+from poller.simulator.device import MeterSpec
+from poller.simulator.fleet import MAX_METERS, Fleet
+from poller.simulator.meter import Meter, PortTaken
+from poller.simulator.personality import (
+    PERSONALITIES,
+    BadSpecification,
+    Personality,
+    SecondClient,
+    Transport,
+    personality,
+)
+
+OK: Final = 0
+USAGE: Final = 2
+_DESCRIPTORS_EACH: Final = 4
+"""File descriptors to reserve per meter: listening, served, and one or two that wait."""
+_DESCRIPTORS_BESIDE: Final = 64
+_PREFERRED_SAP: Final = 1
+
+
+def _delay(text: str) -> tuple[float, float]:
+    least, _dash, most = text.partition("-")
+    try:
+        return float(least), float(most or least)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: need seconds, or least-most") from None
+
+
+def _command(text: str) -> dict[str, object]:
+    try:
+        command = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+    if not isinstance(command, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+    return command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="meterctl simulate", description="Run simulated DLMS/COSEM meters.", allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("--meters", type=int, default=1, metavar="N", help=f"how many, 1 to {MAX_METERS} (default 1)")
+    add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    add("--port", type=int, default=0, metavar="BASE", help="port of the first meter, the next has one more; 0: any")
+    add("--personality", default="microstar", choices=list(PERSONALITIES))
+    add("--transport", choices=[each.value for each in Transport], help="instead of the personality's own")
+    add("--delay", type=_delay, default=(0.0, 0.0), metavar="A-B", help="seconds before each answer, e.g. 0.17-0.45")
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
+    add("--poison", action="store_true", help="values that put 0x7E into data and checksums")
+    add("--second-client", choices=[each.value for each in SecondClient], help="what a second connection gets")
+    add("--linger", type=float, metavar="SECONDS", help="how long a session that was not closed is held")
+    add(
+        "--command", type=_command, action="append", default=[], metavar="JSON", help="carried out at start; repeatable"
+    )
+    add("--log", type=Path, metavar="FILE", help="log every answer as a line of JSON")
+    add("--log-limit", type=int, default=DEFAULT_LIMIT, metavar="OCTETS", help="then FILE moves to FILE.1")
+    add("--control", metavar="PATH|HOST:PORT", help="listen there for commands")
+    add("--ready-file", type=Path, metavar="FILE", help="written when all meters listen")
+    return parser
+
+
+def _kind(arguments: argparse.Namespace) -> Personality:
+    kind = personality(arguments.personality)
+    if arguments.transport is not None:
+        kind = replace(kind, transport=Transport(arguments.transport))
+    if arguments.second_client is not None:
+        kind = replace(kind, second_client=SecondClient(arguments.second_client))
+    return kind if arguments.linger is None else replace(kind, linger=arguments.linger)
+
+
+def _specs(arguments: argparse.Namespace) -> list[MeterSpec]:
+    if not 1 <= arguments.meters <= MAX_METERS:
+        raise BadSpecification(f"--meters {arguments.meters}: need 1 to {MAX_METERS}")
+    kind = _kind(arguments)
+    base = arguments.port
+    return [
+        MeterSpec(
+            name=f"sim-{number + 1}",
+            personality=kind,
+            host=arguments.host,
+            port=base + number if base else 0,
+            delay=arguments.delay,
+            seed=arguments.seed,
+            poison=arguments.poison,
+        )
+        for number in range(arguments.meters)
+    ]
+
+
+def described(meter: Meter) -> dict[str, object]:
+    """Return how a client reaches a meter, with the SAP and password that suit most."""
+    kind = meter.device.kind
+    secret = kind.saps[_PREFERRED_SAP]
+    return {
+        "name": meter.name,
+        "host": meter.host,
+        "port": meter.port,
+        "transport": kind.transport.value,
+        "personality": kind.name,
+        "serial": meter.device.serial,
+        "client_id": _PREFERRED_SAP,
+        "server_logical": kind.logical,
+        "server_physical": kind.physical if kind.preferred_size > 1 else None,
+        "address_size": kind.preferred_size if kind.transport is Transport.HDLC else None,
+        "auth": "none" if secret is None else "lls",
+        "password": None if secret is None else secret.decode(),
+    }
+
+
+def _write_ready(path: Path, fleet: Fleet, control: ControlServer | None) -> None:
+    """Write the ready file whole or not at all."""
+    content = {
+        "pid": os.getpid(),
+        "control": control.where if control else None,
+        "meters": [described(meter) for meter in fleet.meters.values()],
+    }
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise BadSpecification(f"ready file {path}: {error.strerror}") from error
+
+
+def _reserve_descriptors(meters: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS_BESIDE + _DESCRIPTORS_EACH * meters
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Run until a signal stops the loop; raise BadSpecification or PortTaken when it cannot begin."""
+    _reserve_descriptors(arguments.meters)
+    fleet = Fleet(_specs(arguments), log=arguments.log, log_limit=arguments.log_limit)
+    control = None
+    try:
+        if arguments.control:
+            control = ControlServer(arguments.control, fleet.loop, fleet.execute)
+        for command in arguments.command:
+            fleet.execute(command)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: fleet.loop.stop())
+        _announce(arguments, fleet, control)
+        fleet.loop.run()
+    finally:
+        if control is not None:
+            control.close()
+        fleet.close()
+
+
+def _announce(arguments: argparse.Namespace, fleet: Fleet, control: ControlServer | None) -> None:
+    """Say where the meters are: on standard output, and in the ready file."""
+    for meter in fleet.meters.values():
+        kind = meter.device.kind
+        sys.stdout.write(f"{meter.name} {meter.host}:{meter.port} {kind.transport} {kind.name}\n")
+    if control is not None:
+        sys.stdout.write(f"control {control.where}\n")
+    sys.stdout.flush()
+    if arguments.ready_file is not None:
+        _write_ready(arguments.ready_file, fleet, control)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``meterctl simulate`` and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        _run(arguments)
+    except (BadSpecification, PortTaken) as error:
+        sys.stderr.write(f"meterctl simulate: {error.kind}: {error.detail}\n")
+        return USAGE
+    return OK
