@@ -135,6 +135,11 @@ class Conversation:
         self._invoke = 0
         self._lists = profile.use_with_list
 
+    @property
+    def mid_frame(self) -> bool:
+        """Whether the stream ends inside a frame: the driver may then give up after the pause between octets."""
+        return self._link.mid_frame
+
     def open(self) -> Exchange[Association]:
         """Connect the link and associate; also to do both anew, on the same stream or a fresh one.
 

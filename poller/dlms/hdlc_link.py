@@ -99,6 +99,11 @@ class HdlcLink:
         self._parts: list[bytes] = []
         self._tries = self._polls = self._strays = 0
 
+    @property
+    def mid_frame(self) -> bool:
+        """Whether octets of what may be an incomplete frame have come."""
+        return self._decoder.waiting
+
     def connect(self) -> Exchange[None]:
         """Set normal response mode and take over what the UA grants.
 

@@ -42,6 +42,11 @@ class WrapperDecoder:
         self._buffer = bytearray()
         self._needed = _HEADER
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the stream ends in the middle of a message."""
+        return bool(self._buffer)
+
     def feed(self, octets: bytes) -> list[Wpdu]:
         """Take what arrived; return the messages that are complete now; raise LinkDamaged on a wrong version."""
         buffer = self._buffer
@@ -68,6 +73,11 @@ class WrapperLink:
         self._counters = counters
         self._decoder = WrapperDecoder()
         self._inbox: list[Wpdu] = []
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether octets of an incomplete message have come."""
+        return self._decoder.waiting
 
     def connect(self) -> Exchange[None]:
         """Begin on a fresh stream; nothing is exchanged."""
