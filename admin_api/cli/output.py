@@ -7,6 +7,7 @@ which is imported only then; into a pipe go columns of plain text, without colou
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from common.errors import BridgeError
@@ -52,6 +53,22 @@ def show_error(error: BridgeError, *, as_json: bool) -> None:
         print(json.dumps({"error": {"kind": error.kind, "detail": error.detail}}, ensure_ascii=False), file=sys.stderr)
     else:
         print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}", file=sys.stderr)
+
+
+def value_text(value: object) -> str:
+    """Return a value as a person writes it: floats without noise, lists on one line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(value) if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
+
+
+def time_text(at_ms: int | None) -> str:
+    """Return a point in time in UTC, to the second; nothing for None."""
+    if at_ms is None:
+        return ""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def age_text(then_ms: int | None, now_ms: int) -> str:

@@ -1,0 +1,67 @@
+"""What commands that work on the store have in common: options, the open store, who acts, which meter is meant.
+
+In: the command line's context. Out: settings, an open store, meters. SQLAlchemy is imported when a store is opened, so
+that help and completion stay quick.
+"""
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from admin_api.cli.main import STATE
+from common.errors import Hopeless
+from common.settings import Settings, load
+
+if TYPE_CHECKING:
+    from common.store.engine import Store
+
+MAX_ACTOR: Final = 64  # characters of the store's column
+Command = TypeVar("Command", bound=Callable[..., int])
+
+
+class NothingInstalled(Hopeless):
+    """The state directory holds no installation."""
+
+
+def shared_options(function: Command) -> Command:
+    """Give a command ``--json`` (its parameter ``as_json``) and ``--state DIR``."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    state = click.option("--state", metavar="DIR", expose_value=False, callback=_remember, help="State directory.")
+    return as_json(state(function))
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        context.meta[STATE] = value
+
+
+def settings() -> Settings:
+    """Return the settings of the state directory that the command line or the environment names."""
+    return load(click.get_current_context().meta.get(STATE))
+
+
+@contextmanager
+def opened() -> "Iterator[Store]":
+    """Open the store of the installation; raise NothingInstalled where there is none."""
+    from common.store.engine import open_from_settings
+
+    found = settings()
+    if not found.paths.master_key.exists():
+        raise NothingInstalled(f"{found.paths.root}: nothing is installed here; `meterctl init`, or name it by --state")
+    store = open_from_settings(found)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def actor() -> str:
+    """Return who acts, for the audit: the user of this shell."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as containers have them
+        name = "unknown"
+    return f"meterctl:{name}"[:MAX_ACTOR]

@@ -1,0 +1,102 @@
+"""meterctl alarms: what is wrong or was, and that somebody has seen it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.outcome import Outcome
+from admin_api.cli.output import show_json, show_line, show_table, time_text
+
+if TYPE_CHECKING:
+    from common.store.model import AlarmRow
+
+SEVERITIES = ("info", "warning", "error", "critical")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def alarms(context: click.Context) -> int:
+    """List and acknowledge alarms; without a sub-command list those that last."""
+    if context.invoked_subcommand:
+        return Outcome.DONE
+    outcome: int = context.invoke(list_alarms)
+    return outcome
+
+
+@alarms.command("list")
+@click.option("--all", "with_past", is_flag=True, help="Also those that are over.")
+@click.option("--unseen", is_flag=True, help="Only those that nobody has acknowledged.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Only of this severity.")
+@click.option("--meter", metavar="ID", help="Only of this meter.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many, newest first."
+)
+@shared_options
+def list_alarms(
+    with_past: bool, unseen: bool, severity: str | None, meter: str | None, limit: int, as_json: bool
+) -> int:
+    """List alarms, newest first."""
+    from common.store.model import AlarmFilter, Severity
+
+    with opened() as store:
+        wanted = AlarmFilter(
+            acknowledged=False if unseen else None,
+            active=None if with_past else True,
+            severity=Severity(severity) if severity else None,
+            meter_uid=store.meters.find(meter).uid if meter else None,
+        )
+        rows, _ = store.alarms.list(wanted, limit=limit)
+        names = {found.uid: found.wish.name for found in store.meters.list(include_deleted=True)}
+    if as_json:
+        show_json([document(row, names) for row in rows])
+        return Outcome.DONE
+    cells = [
+        (
+            str(row.id),
+            row.severity,
+            row.category,
+            names.get(row.meter_uid or b"", "-"),
+            time_text(row.raised_at),
+            str(row.count),
+            "over" if row.cleared_at else row.acknowledged_by and f"seen by {row.acknowledged_by}",
+            row.message,
+        )
+        for row in rows
+    ]
+    show_table(("id", "severity", "category", "meter", "raised", "count", "", "message"), cells)
+    return Outcome.DONE
+
+
+@alarms.command()
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True, type=int)
+@shared_options
+def ack(numbers: tuple[int, ...], as_json: bool) -> int:
+    """Say that you have seen alarms; they stay until their condition is over."""
+    with opened() as store:
+        rows = [store.alarms.acknowledge(number, actor()) for number in numbers]
+    for row in rows:
+        if as_json:
+            show_json(document(row, {}))
+        else:
+            show_line(f"alarm {row.id}: seen by {row.acknowledged_by}")
+    return Outcome.DONE
+
+
+def document(row: "AlarmRow", names: dict[bytes, str]) -> dict[str, object]:
+    """Return an alarm for programs; times are UTC milliseconds."""
+    return {
+        "id": row.id,
+        "meter_id": row.meter_id,
+        "meter": names.get(row.meter_uid or b""),
+        "severity": row.severity,
+        "category": row.category,
+        "message": row.message,
+        "details": dict(row.details),
+        "count": row.count,
+        "raised_at": row.raised_at,
+        "updated_at": row.updated_at,
+        "cleared_at": row.cleared_at,
+        "acknowledged_at": row.acknowledged_at,
+        "acknowledged_by": row.acknowledged_by,
+    }

@@ -1,0 +1,120 @@
+"""meterctl follow: readings as they come, one line each, and what becomes of the meters meanwhile.
+
+In: the latest values and states in the store, looked at several times a second. Out: lines, until Ctrl-C, a number of
+readings or a time. The store keeps a meter's latest reading once a second: of faster meters not every one is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from admin_api.cli.access import opened, shared_options
+from admin_api.cli.outcome import Outcome
+from admin_api.cli.output import show_json, show_line, value_text
+from common.clock import SystemClock
+from common.meter_state import MeterState
+
+if TYPE_CHECKING:
+    from common.store.engine import Store
+    from common.store.model import LatestRow, Meter, MeterStateRow
+
+LOOK_S: Final = 0.2  # between two looks at the store
+RELIST_LOOKS: Final = 10  # a meter added meanwhile is followed within two seconds
+
+
+class Follower:
+    """What was shown already, so that only what is new is shown."""
+
+    def __init__(self, store: "Store", ids: Sequence[str], *, as_json: bool) -> None:
+        self._store = store
+        self._ids = ids
+        self._as_json = as_json
+        self._meters: Mapping[bytes, Meter] = {}
+        self._readings: dict[bytes, tuple[bytes, int]] = {}
+        self._states: dict[bytes, tuple[MeterState, str]] = {}
+
+    def find(self) -> None:
+        """Look up which meters are meant: those named, or all; raise NoSuchMeter."""
+        meters = self._store.meters
+        chosen = [meters.find(text) for text in self._ids] if self._ids else meters.list()
+        self._meters = {meter.uid: meter for meter in chosen}
+
+    def look(self) -> int:
+        """Show what is new; return how many readings were."""
+        for state in self._store.states.list():
+            if state.uid in self._meters and self._states.get(state.uid) != (state.status, state.cause):
+                self._state_changed(state)
+        fresh = [row for row in self._store.states.list_latest() if self._is_new(row)]
+        for row in sorted(fresh, key=lambda row: row.ts_ms):
+            self._readings[row.uid] = (row.epoch, row.seq)
+            self._show(row, self._meters[row.uid].wish.name)
+        return len(fresh)
+
+    def _is_new(self, row: "LatestRow") -> bool:
+        return row.uid in self._meters and self._readings.get(row.uid) != (row.epoch, row.seq)
+
+    def _state_changed(self, row: "MeterStateRow") -> None:
+        self._states[row.uid] = (row.status, row.cause)
+        name = self._meters[row.uid].wish.name
+        if self._as_json:
+            show_json({"meter": name, "state": row.status, "cause": row.cause, "detail": row.detail})
+        elif row.status is not MeterState.ACTIVE or row.cause:
+            show_line(f"{clock_text(row.updated_ms)}  {name}  is {row.status}: {row.detail or row.cause}".rstrip(": "))
+
+    def _show(self, row: "LatestRow", name: str) -> None:
+        if self._as_json:
+            show_json(reading_document(row, name))
+            return
+        values = [f"{key}={value_text(value)}{_unit(row.units.get(key))}" for key, value in row.values.items()]
+        failed = [f"{key}: {kind}" for key, kind in row.failed.items()]
+        marks = [f"[{mark}]" for mark in row.quality]
+        show_line("  ".join([clock_text(row.ts_ms), name, f"#{row.seq}", *values, *marks, *failed]))
+
+
+@click.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--count", type=click.IntRange(min=1), help="End after so many readings.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="End after so many seconds; 1 if nothing was read.")
+@shared_options
+def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, as_json: bool) -> int:
+    """Print readings as they come: those of the meters named, or of all. Ctrl-C ends it."""
+    clock = SystemClock()
+    limit = None if seconds is None else clock.monotonic() + seconds
+    seen = looks = 0
+    with opened() as store:
+        follower = Follower(store, ids, as_json=as_json)
+        while not (count and seen >= count):
+            if limit is not None and clock.monotonic() >= limit:
+                return Outcome.DONE if seen and not count else Outcome.FAILED
+            if looks % RELIST_LOOKS == 0:
+                follower.find()
+            seen += follower.look()
+            looks += 1
+            clock.sleep(LOOK_S)
+    return Outcome.DONE
+
+
+def reading_document(row: "LatestRow", name: str) -> dict[str, object]:
+    """Return a reading for programs."""
+    return {
+        "meter": name,
+        "uid": row.uid.hex(),
+        "epoch": row.epoch.hex(),
+        "seq": row.seq,
+        "ts": row.ts_ms,
+        "values": row.values,
+        "units": row.units,
+        "quality": row.quality,
+        "failed": row.failed,
+    }
+
+
+def clock_text(at_ms: int) -> str:
+    """Return the time of day of this machine's time zone, to the millisecond."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def _unit(sign: str | None) -> str:
+    return f" {sign}" if sign else ""
