@@ -1,0 +1,136 @@
+"""meterctl run: the whole product in the foreground, until Ctrl-C or SIGTERM; then none of it is left.
+
+In: a state directory, prepared if it is not. Out: an exit code of ``common.process.Exit``, and where to look on the
+terminal. One state directory has one run: the lock is shared with supervisord, so that it outlives us as long as that.
+"""
+
+import argparse
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from admin_api.cli import broker, embedded
+from admin_api.cli.init import Prepared, prepare
+from admin_api.cli.output import show_error, show_line
+from admin_api.cli.product import Product
+from common import settings as configuration
+from common.clock import Clock, SystemClock
+from common.errors import Barred, BridgeError, Hopeless
+from common.paths import Paths
+from common.process import Exit, StopFlag
+from common.settings import Settings
+
+LOCK_NAME: Final = "run.lock"
+LOOK_S: Final = 0.5
+
+
+class AlreadyRunning(Barred):
+    """Another run holds this state directory."""
+
+
+class PortTaken(Hopeless):
+    """Something else listens where one of our programs should."""
+
+
+class Ended(Hopeless):
+    """supervisord ended by itself."""
+
+
+@contextmanager
+def locked(paths: Paths) -> Iterator[int]:
+    """Hold the state directory; give the lock's descriptor. Raise AlreadyRunning."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(paths.root / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"{paths.root}: a `meterctl run` (or its supervisord) works there already") from None
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def run(state: str | None, *, with_embedded: bool, clock: Clock) -> int:
+    """Run until a signal; raise what keeps the product from starting or going on."""
+    with locked(configuration.load(state).paths) as lock:
+        prepared = prepare(state)
+        if with_embedded:
+            embedded.settle(prepared.settings, prepared.store, broker.protocol)
+        prepared.store.close()
+        settings = configuration.load(state)
+        stop = StopFlag()
+        stop.install()
+        product = Product(settings, clock)
+        product.sweep()
+        check_ports(settings)
+        try:
+            product.start(lock)
+            for line in where_to_look(settings, prepared):
+                show_line(line)
+            _wait(product, settings, stop, clock)
+        finally:
+            show_line("stopping")
+            lost = product.stop()
+        show_line("stopped" if not lost else f"stopped; {lost} processes had lost their supervisord")
+    return Exit.OK
+
+
+def _wait(product: Product, settings: Settings, stop: StopFlag, clock: Clock) -> None:
+    while not stop.is_set:
+        code = product.ended()
+        if code is not None:
+            raise Ended(f"supervisord ended with code {code}; see {settings.paths.log / 'supervisord.log'}")
+        clock.sleep(LOOK_S)
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise PortTaken when something else has a port of ours."""
+    wanted = [("api", settings.api.host, settings.api.port)]
+    if settings.embedded.broker:
+        wanted.append(("embedded broker", embedded.LOOPBACK, settings.embedded.broker_port))
+    first = settings.embedded.simulator_port
+    wanted += [("simulator", embedded.LOOPBACK, first + n) for n in range(settings.embedded.simulator_meters)]
+    for name, host, port in wanted:
+        if not embedded.is_free(host, port):
+            raise PortTaken(f"{name}: {host}:{port} is taken by another program; name another port in the settings")
+
+
+def where_to_look(settings: Settings, prepared: Prepared) -> Iterator[str]:
+    """Give the lines that tell a newcomer where everything is."""
+    root, mqtt, api = settings.paths.root, settings.mqtt, settings.api
+    yield f"dlms-bridge runs in {root}; Ctrl-C stops all of it"
+    if mqtt.mode == "generic":
+        topic = "/".join("+" if "{" in level else level for level in mqtt.topic.split("/"))
+        yield f"  readings   mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{topic}' -v"
+    yield f"             meterctl --state {root} follow"
+    yield f"  meters     meterctl --state {root} list | status ID | add NAME --host HOST"
+    yield f"  API        http://{api.host}:{api.port}/api/meters   (health: /health, metrics: /metrics)"
+    if prepared.token is not None:
+        yield f"  token      {prepared.token.reveal()}   (admin; shown this once: Authorization: Bearer …)"
+    else:
+        yield f"  token      shown at the first start; another: meterctl --state {root} token create"
+    yield f"  logs       {settings.paths.log}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve `meterctl run`."""
+    parser = argparse.ArgumentParser(prog="meterctl run", description="Run everything in the foreground.")
+    parser.add_argument("--state", metavar="DIR", help="state directory (else DLMS_BRIDGE_STATE, else ./state)")
+    parser.add_argument(
+        "--embedded", action="store_true", help="on the first run: a broker of its own, if none is set, and 3 meters"
+    )
+    words = parser.parse_args(argv)
+    try:
+        return run(words.state, with_embedded=words.embedded, clock=SystemClock())
+    except AlreadyRunning as error:
+        show_error(error, as_json=False)
+        return Exit.LOCK_HELD
+    except Ended as error:
+        show_error(error, as_json=False)
+        return Exit.BUG
+    except BridgeError as error:
+        show_error(error, as_json=False)
+        return Exit.BAD_CONFIGURATION
