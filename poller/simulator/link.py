@@ -20,7 +20,9 @@ MAX_APDU: Final = 65_536
 """Octets of a segmented request: beyond any PDU size that can be negotiated, so only a flood reaches it."""
 DEFAULT_INFO: Final = 128
 _SEGMENT_EVERY: Final = 7
-"""Under poison, one short answer in so many is cut where a header's checksum then holds 0x7E; odd, so that all N(S) get it."""
+"""Under poison, one short answer in so many is cut so that a header's checksum holds 0x7E; odd, to meet all N(S)."""
+_SEGMENT_ANYWAY: Final = 49
+"""Where no cut does that, one in so many is cut in the middle: N(S) against N(R) then shifts, and so do the headers."""
 
 Upper = Callable[[int, bytes], bytes | None]
 """Client SAP and APDU in, the answer out; None: nothing is said."""
@@ -307,7 +309,8 @@ class Link:
             return 0
         first = replace(self._information(info, final=True), segmented=True)
         cuts = range(len(info) - 1, 0, -1)
-        return next((size for size in cuts if frames.FLAG in crc.checksum(frames.header(first, size))), 0)
+        anyway = 0 if self._answers % _SEGMENT_ANYWAY else len(info) // 2
+        return next((size for size in cuts if frames.FLAG in crc.checksum(frames.header(first, size))), anyway)
 
     def _information(self, info: bytes, *, final: bool) -> Frame:
         control = self._expected << 5 | (POLL if final else 0) | self._next << 1
