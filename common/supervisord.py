@@ -9,11 +9,11 @@ import socket
 import xmlrpc.client  # the peer is our own supervisord, behind a 0700 directory
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast
 
 from common.errors import Again
+from common.process_state import Process, ProcessState
 
 SOCKET_NAME: Final = "supervisord.sock"
 ANSWER_S: Final = 5.0  # reloadConfig of a thousand programs was measured at 2.4 s
@@ -33,32 +33,6 @@ class Refused(Again):
     def __init__(self, detail: str, code: int) -> None:
         super().__init__(detail)
         self.code = code
-
-
-class ProcessState(StrEnum):
-    """The states of a process in supervisord's words; ABSENT: no such program."""
-
-    STOPPED = "STOPPED"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    BACKOFF = "BACKOFF"
-    STOPPING = "STOPPING"
-    EXITED = "EXITED"
-    FATAL = "FATAL"
-    UNKNOWN = "UNKNOWN"
-    ABSENT = "ABSENT"
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """One process. ``started_s``: whole seconds UTC of its last start; only its change means anything."""
-
-    name: str
-    state: ProcessState = ProcessState.ABSENT
-    pid: int = 0
-    started_s: int = 0
-    exit_status: int = 0
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from common.meter_state import MeterState
-from common.supervisord import ProcessState
+from common.process_state import ProcessState
 
 ALIVE: Final = frozenset({ProcessState.STARTING, ProcessState.RUNNING})
 NEVER_S: Final = 1e9  # an age of what never happened

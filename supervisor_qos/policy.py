@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from common.supervisord import ProcessState
+from common.process_state import ProcessState
 from supervisor_qos.health import ALIVE, CONSEQUENCES, Health
 
 DUMP_S: Final = 1.0  # what a silent process gets to write its stacks

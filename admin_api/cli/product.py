@@ -20,8 +20,9 @@ from common.clock import Clock
 from common.errors import Hopeless
 from common.files import write_atomically
 from common.paths import Paths, make_private
+from common.process_state import ProcessState
 from common.settings import Settings
-from common.supervisord import SOCKET_NAME, NotListening, ProcessState, Refused, Supervisord
+from common.supervisord import SOCKET_NAME, NotListening, Refused, Supervisord
 
 READY_S: Final = 15.0
 WATCHER_S: Final = 5.0
