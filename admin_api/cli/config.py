@@ -1,12 +1,13 @@
 """meterctl config: whether the settings file and the environment are right, before anything starts."""
 
+import json
 from dataclasses import fields, is_dataclass
 
 import click
 
 from admin_api.cli.access import settings, shared_options
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import show_json, show_line, show_pairs, value_text
+from admin_api.cli.output import show_json, show_line, show_pairs
 from common.secret import Secret
 
 
@@ -28,7 +29,7 @@ def check(as_json: bool) -> int:
     show_line(f"# state directory: {found.paths.root}")
     for name, table in sections.items():
         show_line(f"[{name}]")
-        show_pairs({key: value_text(value) for key, value in table.items()})
+        show_pairs({key: f"= {json.dumps(value)}" for key, value in table.items()})
     return Outcome.DONE
 
 

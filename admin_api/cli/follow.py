@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import opened, shared_options
+from admin_api.cli.documents import reading_document
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, value_text
 from common.clock import SystemClock
@@ -94,21 +95,6 @@ def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, as_js
             looks += 1
             clock.sleep(LOOK_S)
     return Outcome.DONE
-
-
-def reading_document(row: "LatestRow", name: str) -> dict[str, object]:
-    """Return a reading for programs."""
-    return {
-        "meter": name,
-        "uid": row.uid.hex(),
-        "epoch": row.epoch.hex(),
-        "seq": row.seq,
-        "ts": row.ts_ms,
-        "values": row.values,
-        "units": row.units,
-        "quality": row.quality,
-        "failed": row.failed,
-    }
 
 
 def clock_text(at_ms: int) -> str:

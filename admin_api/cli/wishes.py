@@ -1,0 +1,134 @@
+"""From the options of `meterctl add` and `edit` to the body that the API would be sent.
+
+In: options as click gives them, None where one was not given. Out: a body for admin_api.payloads, which checks it and
+completes it from the model. Passwords and tokens come from files or the environment, never from the command line.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, TypeVar, cast
+
+import click
+
+from common.catalogue import DEFAULT_MODEL, MODELS, model
+from common.errors import Hopeless
+from common.obis import Obis
+from common.secret import Secret
+from common.store.errors import BadWish
+from common.store.rules import AUTHENTICATIONS, LINE_MODES, TRANSPORTS
+from common.worker_file import Limits
+
+PASSWORD_VARIABLE: Final = "DLMS_PASSWORD"  # noqa: S105  # a variable's name
+MAX_SECRET_FILE: Final = 4096  # octets; a password or token is far shorter
+Command = TypeVar("Command", bound=Callable[..., int])
+
+_LIMITS: Final = tuple(asdict(Limits()))
+_PLAIN: Final = (
+    *("ip_address", "port", "transport", "model", "client_id", "server_logical", "server_physical"),
+    *("authentication", "interval_s", "line_mode", "tb_host", "tb_port", "tb_device_name"),
+)
+_MEASURE: Final = re.compile(r"(?P<key>[^=]+)(=((?P<class>\d+)/)?(?P<obis>[^/]+)(/(?P<attribute>\d+))?)?")
+_OPTIONS: Final = (
+    click.option("--host", "ip_address", metavar="HOST", help="IP address or host name of the meter."),
+    click.option("--port", type=int, help="TCP port; else the model's."),
+    click.option("--transport", type=click.Choice(TRANSPORTS), help="Else the model's."),
+    click.option("--model", type=click.Choice(list(MODELS)), help="Kind of meter; what is not said follows from it."),
+    click.option("--client-id", type=int, help="Client address (SAP)."),
+    click.option("--server-id", "server_logical", type=int, help="Server address, upper part (logical device)."),
+    click.option("--server-physical", type=int, help="Server address, lower part."),
+    click.option("--address-size", type=click.Choice(["1", "2", "4"]), help="Octets of an HDLC server address."),
+    click.option("--auth", "authentication", type=click.Choice(AUTHENTICATIONS), help="How the meter knows us."),
+    click.option(
+        "--password-file", metavar="FILE", help=f"The password's file; else the variable {PASSWORD_VARIABLE}."
+    ),
+    click.option("--interval", "interval_s", type=float, help="Seconds between two readings."),
+    click.option(
+        "--measure",
+        "measure",
+        metavar="KEY[=[CLASS/]OBIS[/ATTRIBUTE]]",
+        multiple=True,
+        help="What to read: a key of the model, or a key of your own and its object. Repeat it for more.",
+    ),
+    click.option("--line-mode", type=click.Choice(LINE_MODES), help="Whether other meters share the line."),
+    click.option("--limit", metavar="NAME=NUMBER", multiple=True, help="A limit of the worker, by its name."),
+    click.option("--tb-host", help="A ThingsBoard server of this meter's own."),
+    click.option("--tb-port", type=int, help="Its MQTT port."),
+    click.option("--tb-token-file", metavar="FILE", help="The file of the device's access token."),
+    click.option("--tb-device", "tb_device_name", help="The device's name in ThingsBoard, if not the meter's."),
+)
+
+
+class UnreadableSecret(Hopeless):
+    """The file of a password or token cannot be read, or holds none."""
+
+
+def wish_options(function: Command) -> Command:
+    """Give a command an option for everything that a wish holds."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def body(options: Mapping[str, object]) -> dict[str, object]:
+    """Return the API's body of a meter with the fields that the options name; raise UnreadableSecret or BadWish."""
+    fields = {name: options[name] for name in _PLAIN if options.get(name) is not None}
+    if options.get("address_size"):
+        fields["address_size"] = int(str(options["address_size"]))
+    if limits := dict(_limit(text) for text in _words(options, "limit")):
+        fields["limits"] = limits
+    if measure := [
+        _measurement(text, str(options.get("model") or DEFAULT_MODEL)) for text in _words(options, "measure")
+    ]:
+        fields["measurements"] = measure
+    return fields | _secrets(options)
+
+
+def secret_file(path: Path) -> Secret:
+    """Return the first line of a file; raise UnreadableSecret."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            text = stream.readline(MAX_SECRET_FILE).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableSecret(f"{path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if not text:
+        raise UnreadableSecret(f"{path}: its first line is empty")
+    return Secret(text)
+
+
+def _secrets(options: Mapping[str, object]) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if options.get("password_file"):
+        fields["password"] = secret_file(Path(str(options["password_file"]))).reveal()
+    elif options.get("authentication") == "lls" and os.environ.get(PASSWORD_VARIABLE):
+        fields["password"] = os.environ[PASSWORD_VARIABLE]
+    if options.get("tb_token_file"):
+        fields["tb_token"] = secret_file(Path(str(options["tb_token_file"]))).reveal()
+    return fields
+
+
+def _words(options: Mapping[str, object], name: str) -> Sequence[str]:
+    return cast("tuple[str, ...]", options.get(name) or ())
+
+
+def _measurement(text: str, model_name: str) -> object:
+    """Return what one --measure says, as a body says it; raise BadObis or BadWish."""
+    found = _MEASURE.fullmatch(text)
+    if found is None:
+        raise BadWish("measure", f"KEY or KEY=[CLASS/]OBIS[/ATTRIBUTE] was expected, not {text[:64]!r}")
+    if found["obis"] is None:
+        return text
+    obis = Obis.parse(found["obis"], a=1, b=model(model_name).channel)
+    numbers = {name: int(found[name]) for name in ("class", "attribute") if found[name]}
+    return {"measurement_name": found["key"], "obis_code": str(obis), **numbers}
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """Return what one --limit says; raise BadWish."""
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise BadWish(f"limits.{name[:64]}", f"NAME=NUMBER was expected; there are {', '.join(_LIMITS)}") from None
