@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from common.errors import Again, BridgeError, Skip
+from common.errors import Again, BridgeError, Relink, Skip
 from poller.dlms.acse import encode_rlrq
 from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.association import MIN_PDU, Association, Mechanism, association_request, judge
@@ -26,6 +26,8 @@ from poller.dlms.errors import (
     BadData,
     BadParameter,
     ExceptionResponse,
+    MeterBusy,
+    TemporaryFailure,
     UnexpectedReply,
 )
 from poller.dlms.exchange import Counters, Exchange
@@ -134,6 +136,7 @@ class Conversation:
         self._link = profile.make_link(self.counters)
         self._invoke = 0
         self._lists = profile.use_with_list
+        self._list_answered = False
 
     @property
     def mid_frame(self) -> bool:
@@ -172,7 +175,8 @@ class Conversation:
     def get_many(self, refs: Sequence[AttributeRef]) -> Exchange[list[Data | BridgeError]]:
         """Return the values in the order asked, each or the Skip or Again error in its place; raise all others.
 
-        With-list where it was negotiated. A meter that answers a list wrongly is asked one by one from then on.
+        With-list where it was negotiated. A meter that answers a list wrongly, or its first list not at all, is asked
+        one by one from then on.
         """
         terms = self._terms()
         results: list[Data | BridgeError] = []
@@ -196,6 +200,8 @@ class Conversation:
         for ref in refs:
             try:
                 results.append((yield from self.get(ref)))
+            except MeterBusy as busy:  # so would be the others, after as many polls each
+                return results + [busy] * (len(refs) - len(results))
             except (Skip, Again) as error:
                 results.append(error)
         return results
@@ -207,11 +213,22 @@ class Conversation:
         invoke = self._next_invoke()
         try:
             answer = yield from self._call(encode_get_list(invoke, refs), invoke)
-            return _listed(answer if not isinstance(answer, GetBlock) else (yield from self._blocks(answer)), len(refs))
-        except (UnexpectedReply, ExceptionResponse, Skip):
-            self.counters.with_list_fallbacks += 1
-            self._lists = False
+            results = _listed((yield from self._blocks(answer)) if isinstance(answer, GetBlock) else answer, len(refs))
+        except TemporaryFailure:
             return None
+        except (UnexpectedReply, ExceptionResponse, Skip):
+            self._give_up_lists()
+            return None
+        except (Relink, MeterBusy):
+            if not self._list_answered:  # there are meters that negotiate lists and never answer one
+                self._give_up_lists()
+            raise
+        self._list_answered = True
+        return results
+
+    def _give_up_lists(self) -> None:
+        self.counters.with_list_fallbacks += 1
+        self._lists = False
 
     def _blocks(self, block: GetBlock) -> Exchange[bytes]:
         """Fetch the blocks behind the first; return what they hold together."""

@@ -5,25 +5,17 @@ Numbering, windows, segmentation, acknowledgement and recovery happen here and n
 in a row asks with RR what arrived, the second sends the I frames in flight again, the third is raised.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
 from poller.dlms.errors import BadFrame, LinkDamaged, LinkRefused, LinkReset, MeterBusy, OutOfSequence, ReplyTimeout
-from poller.dlms.exchange import Counters, Exchange, swap
+from poller.dlms.exchange import Counters, Exchange
 from poller.dlms.hdlc_address import Address
-from poller.dlms.hdlc_decoder import HdlcDecoder
-from poller.dlms.hdlc_frame import (
-    Frame,
-    FrameKind,
-    information_control,
-    pack_frame,
-    supervisory_control,
-    unnumbered_control,
-)
+from poller.dlms.hdlc_frame import Frame, FrameKind, information_control, supervisory_control, unnumbered_control
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters, encode_parameters
+from poller.dlms.hdlc_port import HdlcPort
 from poller.dlms.hdlc_window import MODULO, Segment, SendWindow, segments
 
 LINK_RETRIES: Final = 2
@@ -32,10 +24,8 @@ MAX_POLLS: Final = 30
 """RR in a row to a peer that is not ready: some ten seconds on a real line."""
 MAX_STRAYS: Final = 64
 """Frames without progress that one exchange may bring."""
-MAX_NOISE: Final = 0x10000
-"""Octets in a row without a frame for us."""
 MAX_PAYLOAD: Final = 0x1_0000 + 64
-"""The longest reassembled payload: an APDU of 65 535 octets, LLC header, and some tolerance."""
+"""The longest reassembled payload: an APDU of 65 535 octets, its LLC header, and some tolerance."""
 _LLC_COMMAND: Final = b"\xe6\xe6\x00"
 _LLC_RESPONSE: Final = b"\xe6\xe7\x00"
 
@@ -80,29 +70,30 @@ REACTIONS: Final[Mapping[tuple[Link, FrameKind], Reaction]] = {
 """What is absent is ignored: a remainder of an earlier session, or a frame that a primary station never gets."""
 
 
+def reaction_to(state: Link, kind: FrameKind) -> Reaction:
+    """Return what a frame of a kind means in a state."""
+    return REACTIONS.get((state, kind), Reaction.IGNORE)
+
+
 class HdlcLink:
     """One link from a client to a server address."""
 
     def __init__(self, client: Address, server: Address, proposed: LinkParameters, counters: Counters) -> None:
-        self._client, self._server = client, server
-        self._addresses = server.to_bytes() + client.to_bytes()
+        self._port = HdlcPort(client, server, counters)
         self._proposed = proposed
         self._counters = counters
-        self._decoder = HdlcDecoder(counters)
-        self._inbox: deque[Frame] = deque()
-        self._outbox = b""
-        self._noise = 0
         self.state = Link.DOWN
         self.parameters = LinkParameters()
+        """The limits that bind, once the link is up."""
         self._window = SendWindow(1)
         self._expected = 0
         self._parts: list[bytes] = []
-        self._tries = self._polls = self._strays = 0
+        self._size = self._tries = self._polls = self._strays = 0
 
     @property
     def mid_frame(self) -> bool:
         """Whether octets of what may be an incomplete frame have come."""
-        return self._decoder.waiting
+        return self._port.mid_frame
 
     def connect(self) -> Exchange[None]:
         """Set normal response mode and take over what the UA grants.
@@ -110,13 +101,13 @@ class HdlcLink:
         A peer that refuses gets one DISC and a second SNRM: it may still hold a session that was never closed.
         Raises LinkRefused, BadFrame, ReplyTimeout, LinkDamaged.
         """
-        self._decoder.reset()
-        answer = yield from self._open()
-        if answer.kind is not FrameKind.UA:
+        self._port.reset()
+        answer = yield from self._command(FrameKind.SNRM, Link.OPENING)
+        if reaction_to(self.state, answer.kind) is Reaction.REFUSED:
             with suppress(ReplyTimeout, LinkDamaged):
-                yield from self._command(FrameKind.DISC, Link.CLOSING, LINK_RETRIES)
-            answer = yield from self._open()
-        if answer.kind is not FrameKind.UA:
+                yield from self._command(FrameKind.DISC, Link.CLOSING)
+            answer = yield from self._command(FrameKind.SNRM, Link.OPENING)
+        if reaction_to(self.state, answer.kind) is Reaction.REFUSED:
             self.state = Link.DOWN
             raise LinkRefused(f"the meter answers SNRM with {answer.kind.name}, also after a DISC")
         self.state = Link.UP
@@ -132,14 +123,13 @@ class HdlcLink:
         """
         if self.state is not Link.UP:
             raise LinkReset("the HDLC link is not open")
-        self._discard(self._inbox)
-        self._inbox.clear()
+        self._discard(self._port.clear())
         unfinished = self._window.in_flight
         self._window.offer(segments(_LLC_COMMAND + apdu, self.parameters.info_tx))
         if unfinished:
             self._resend()
         else:
-            self._send_due()
+            self._send_segments(self._window.due())
         return (yield from self._answer())
 
     def more(self) -> Exchange[bytes]:
@@ -151,35 +141,31 @@ class HdlcLink:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
         if self.state is not Link.DOWN:
             with suppress(ReplyTimeout, LinkDamaged):
-                yield from self._command(FrameKind.DISC, Link.CLOSING, 0)
+                yield from self._command(FrameKind.DISC, Link.CLOSING, retries=0)
             self.state = Link.DOWN
 
-    # Commands that are answered by one unnumbered frame
+    # Commands that one unnumbered frame answers
 
-    def _open(self) -> Exchange[Frame]:
-        return (yield from self._command(FrameKind.SNRM, Link.OPENING, LINK_RETRIES))
-
-    def _command(self, kind: FrameKind, state: Link, retries: int) -> Exchange[Frame]:
+    def _command(self, kind: FrameKind, state: Link, retries: int = LINK_RETRIES) -> Exchange[Frame]:
         """Send a command, again when nothing usable comes; return the frame that the new state reacts to."""
         self.state = state
-        self._outbox = b""
-        self._inbox.clear()
-        self._tries = 0
+        self._discard(self._port.clear())
         info = encode_parameters(self._proposed) if kind is FrameKind.SNRM else b""
+        tries = 0
         while True:
-            self._send(unnumbered_control(kind), info)
+            self._port.send(unnumbered_control(kind), info)
             try:
-                return (yield from self._expected_answer())
+                return (yield from self._reacted())
             except (ReplyTimeout, LinkDamaged):
-                self._tries += 1
-                if self._tries > retries:
+                tries += 1
+                if tries > retries:
                     raise
                 self._counters.resent += 1
 
-    def _expected_answer(self) -> Exchange[Frame]:
+    def _reacted(self) -> Exchange[Frame]:
         for _ in range(MAX_STRAYS):
-            frame = yield from self._receive()
-            if (self.state, frame.kind) in REACTIONS:
+            frame = yield from self._port.receive()
+            if reaction_to(self.state, frame.kind) is not Reaction.IGNORE:
                 return frame
             self._discard([frame])
         raise LinkDamaged(f"{MAX_STRAYS} frames came, and none answered")
@@ -189,10 +175,10 @@ class HdlcLink:
     def _answer(self) -> Exchange[bytes]:
         """Send what is due and react to what comes until a payload is complete."""
         self._parts.clear()
-        self._tries = self._polls = self._strays = 0
+        self._size = self._tries = self._polls = self._strays = 0
         while True:
             try:
-                frame = yield from self._receive()
+                frame = yield from self._port.receive()
             except (ReplyTimeout, LinkDamaged):
                 self._tries += 1
                 if self._tries > LINK_RETRIES:
@@ -205,7 +191,7 @@ class HdlcLink:
 
     def _react(self, frame: Frame) -> bytes | None:
         """Do what a frame asks for; return the payload when it completes one."""
-        match REACTIONS.get((self.state, frame.kind), Reaction.IGNORE):
+        match reaction_to(self.state, frame.kind):
             case Reaction.TAKE:
                 return self._take(frame)
             case Reaction.READY:
@@ -215,12 +201,13 @@ class HdlcLink:
                 self._poll_again(frame)
             case Reaction.REPEAT:
                 self._window.acknowledge(frame.nr)
-                self._send_again("the meter rejects frames")
+                self._send_again("the meter rejects our frames")
             case Reaction.LOST:
                 self.state = Link.DOWN if frame.kind is FrameKind.DM else self.state
-                raise LinkReset(f"the meter answered {frame.kind.name} in the middle of a session")
+                raise LinkReset(f"the meter answers {frame.kind.name} in the middle of a session")
             case _:
-                self._stray(frame)
+                self._counters.foreign_frames += 1
+                self._stray()
         return None
 
     def _take(self, frame: Frame) -> bytes | None:
@@ -233,22 +220,26 @@ class HdlcLink:
         self._expected = (self._expected + 1) % MODULO
         if not self._window.idle:  # our request is not there yet: this answers an older one
             self._counters.late_answers += 1
-            self._stray(frame)
-            self._go_on(frame)
+            self._stray()
+            if frame.final:
+                self._send_again("the meter does not acknowledge")
             return None
         self._tries = self._polls = 0
-        self._parts.append(frame.info)
-        if sum(map(len, self._parts)) > MAX_PAYLOAD:
-            raise LinkDamaged(f"a payload of more than {MAX_PAYLOAD} octets")
-        if not frame.segmented:
-            return self._payload()
-        if frame.final:
-            self._send(supervisory_control(FrameKind.RR, self._expected))
-        return None
+        return self._assemble(frame)
 
-    def _payload(self) -> bytes:
+    def _assemble(self, frame: Frame) -> bytes | None:
+        """Add a segment; return the payload, without its LLC header (IEC 62056-46, 5), when it was the last."""
+        self._parts.append(frame.info)
+        self._size += len(frame.info)
+        if self._size > MAX_PAYLOAD:
+            raise BadFrame(f"a payload of more than {MAX_PAYLOAD} octets")
+        if not frame.info:  # segments without content would never end
+            self._stray()
+        if frame.segmented:
+            if frame.final:
+                self._port.send(supervisory_control(FrameKind.RR, self._expected))
+            return None
         payload = b"".join(self._parts)
-        self._parts.clear()
         if not payload.startswith(_LLC_RESPONSE):
             raise BadFrame(f"an LLC header e6e700 expected, not {payload[:3].hex()}")
         return payload[len(_LLC_RESPONSE) :]
@@ -260,41 +251,29 @@ class HdlcLink:
         request under way, would make a strict meter repeat once more, for ever.
         """
         self._counters.out_of_sequence += 1
+        self._stray()
         if ahead < MODULO - self.parameters.window_rx and frame.final:
             self._count_try(f"N(S) {frame.ns} came, {self._expected} is expected")
             self._poll()
-        else:
-            self._stray(frame)
 
     def _ready(self, frame: Frame) -> None:
         """Handle RR: an acknowledgement, and with the final bit our turn."""
         if self._window.acknowledge(frame.nr):
             self._tries = 0
-        if not frame.final:
-            self._stray(frame)
+        if self._window.in_flight and frame.final:
+            self._send_again("the meter does not acknowledge")
         elif self._window.idle:
             self._poll_again(frame)
-        else:
-            self._go_on(frame)
-
-    def _go_on(self, frame: Frame) -> None:
-        """It is our turn, and not all of our request is acknowledged: send the rest, or what was lost."""
-        if not frame.final:
-            return
-        if self._window.in_flight:
-            self._send_again("the meter does not acknowledge")
-        else:
-            self._send_due()
+        elif frame.final:
+            self._send_segments(self._window.due())
 
     def _poll_again(self, frame: Frame) -> None:
-        """Ask a peer that is alive but not ready once more."""
-        if not frame.final:
-            self._stray(frame)
-            return
+        """Ask a peer that is alive but not ready once more, if it is our turn."""
         self._polls += 1
         if self._polls > MAX_POLLS:
             raise MeterBusy(f"the meter was asked {MAX_POLLS} times, and is still not ready")
-        self._poll()
+        if frame.final:
+            self._poll()
 
     def _recover(self) -> None:
         """After silence or damage: first ask what arrived, then repeat."""
@@ -304,33 +283,27 @@ class HdlcLink:
             self._poll()
 
     def _send_again(self, why: str) -> None:
+        """Repeat what is in flight, or go on when nothing is; raise OutOfSequence when that was in vain."""
         self._count_try(why)
         if self._window.in_flight:
             self._resend()
         else:
-            self._send_due()
+            self._send_segments(self._window.due())
 
     def _count_try(self, why: str) -> None:
         self._tries += 1
         if self._tries > LINK_RETRIES:
-            raise OutOfSequence(why)
+            raise OutOfSequence(f"{why}, and recovery is in vain")
 
-    def _stray(self, frame: Frame) -> None:
-        """Count a frame that brings nothing; raise LinkDamaged when there are too many."""
+    def _stray(self) -> None:
+        """Count a frame that brings nothing; raise OutOfSequence when there are too many."""
         self._strays += 1
-        if (self.state, frame.kind) not in REACTIONS:
-            self._counters.foreign_frames += 1
         if self._strays > MAX_STRAYS:
-            raise OutOfSequence(f"{MAX_STRAYS} frames came, and none brought the answer on")
-
-    # Frames out and in
+            raise OutOfSequence(f"more than {MAX_STRAYS} frames came that brought the answer no nearer")
 
     def _poll(self) -> None:
         self._counters.polls += 1
-        self._send(supervisory_control(FrameKind.RR, self._expected))
-
-    def _send_due(self) -> None:
-        self._send_segments(self._window.due())
+        self._port.send(supervisory_control(FrameKind.RR, self._expected))
 
     def _resend(self) -> None:
         flight = self._window.in_flight
@@ -341,49 +314,10 @@ class HdlcLink:
         """Send I frames; the last one passes the turn."""
         for place, (ns, segment) in enumerate(numbered, 1):
             control = information_control(ns, self._expected, poll=place == len(numbered))
-            self._send(control, segment.info, more=segment.more)
-
-    def _send(self, control: int, info: bytes = b"", *, more: bool = False) -> None:
-        self._counters.frames_sent += 1
-        self._outbox += pack_frame(self._addresses, control, info, segmented=more)
-
-    def _receive(self) -> Exchange[Frame]:
-        """Return the next frame from our peer; what is to be sent goes first.
-
-        Raises ReplyTimeout as it was thrown, and LinkDamaged when nothing but damage came.
-        """
-        while self._outbox or not self._inbox:
-            out, self._outbox = self._outbox, b""
-            bad_before = self._counters.bad_frames
-            try:
-                received = yield from swap(self._counters, out)
-            except ReplyTimeout:
-                self._sort(self._decoder.expire())
-                if not self._inbox:
-                    raise
-                continue
-            self._noise += len(received)
-            self._sort(self._decoder.feed(received))
-            self._check_damage(self._counters.bad_frames > bad_before)
-        return self._inbox.popleft()
-
-    def _check_damage(self, damaged: bool) -> None:
-        if self._inbox:
-            self._noise = 0
-        elif self._noise > MAX_NOISE:
-            self._noise = 0
-            raise LinkDamaged(f"{MAX_NOISE} octets without a frame for us")
-        elif damaged and not self._decoder.waiting:
-            raise LinkDamaged("a damaged frame")
-
-    def _sort(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            if frame.source == self._server and frame.destination == self._client:
-                self._inbox.append(frame)
-            else:
-                self._counters.foreign_frames += 1
+            self._port.send(control, segment.info, more=segment.more)
 
     def _discard(self, frames: Iterable[Frame]) -> None:
+        """Count frames that came when nobody waited for them."""
         for frame in frames:
             if frame.kind is FrameKind.I:
                 self._counters.out_of_sequence += 1

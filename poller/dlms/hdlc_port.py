@@ -1,0 +1,90 @@
+"""Frames to and from one peer address, over a stream that may do anything to them.
+
+Goes in: control octets and information to send, received octets, ReplyTimeout. Comes out: octets to send, good frames
+of our peer. Numbers, windows and the meaning of frames belong to ``hdlc_link``.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from poller.dlms.errors import LinkDamaged, ReplyTimeout
+from poller.dlms.exchange import Counters, Exchange, swap
+from poller.dlms.hdlc_address import Address
+from poller.dlms.hdlc_decoder import HdlcDecoder
+from poller.dlms.hdlc_frame import Frame, pack_frame
+
+MAX_NOISE: Final = 0x10000
+"""Octets in a row without a frame for us: half a minute of a line at full speed."""
+
+
+class HdlcPort:
+    """What is to be sent, and what has come and was not looked at yet."""
+
+    def __init__(self, client: Address, server: Address, counters: Counters) -> None:
+        self._client, self._server = client, server
+        self._addresses = server.to_bytes() + client.to_bytes()
+        self._counters = counters
+        self._decoder = HdlcDecoder(counters)
+        self._inbox: deque[Frame] = deque()
+        self._outbox: list[bytes] = []
+        self._noise = 0
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether octets of what may be an incomplete frame have come."""
+        return self._decoder.waiting
+
+    def reset(self) -> None:
+        """Begin on a stream of which nothing is known."""
+        self._decoder.reset()
+        self.clear()
+
+    def clear(self) -> list[Frame]:
+        """Forget what is to be sent; return what had come, which is too old now."""
+        self._outbox.clear()
+        stale = list(self._inbox)
+        self._inbox.clear()
+        return stale
+
+    def send(self, control: int, info: bytes = b"", *, more: bool = False) -> None:
+        """Queue a frame; it goes out when everything that has come was looked at."""
+        self._outbox.append(pack_frame(self._addresses, control, info, segmented=more))
+
+    def receive(self) -> Exchange[Frame]:
+        """Return the next frame from our peer; what is to be sent goes first, if nothing waits to be looked at.
+
+        Raises ReplyTimeout as it was thrown, and LinkDamaged when nothing but damage came.
+        """
+        while not self._inbox:
+            out = b"".join(self._outbox)
+            self._counters.frames_sent += len(self._outbox)
+            self._outbox.clear()
+            bad_before = self._counters.bad_frames
+            try:
+                received = yield from swap(self._counters, out)
+            except ReplyTimeout:
+                self._sort(self._decoder.expire())
+                if not self._inbox:
+                    raise
+                break
+            self._noise += len(received)
+            self._sort(self._decoder.feed(received))
+            self._check_damage(damaged=self._counters.bad_frames > bad_before)
+        return self._inbox.popleft()
+
+    def _check_damage(self, *, damaged: bool) -> None:
+        if self._inbox:
+            self._noise = 0
+        elif self._noise > MAX_NOISE:
+            self._noise = 0
+            raise LinkDamaged(f"{MAX_NOISE} octets without a frame for us")
+        elif damaged and not self._decoder.waiting:
+            raise LinkDamaged("a damaged frame")
+
+    def _sort(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            if frame.source == self._server and frame.destination == self._client:
+                self._inbox.append(frame)
+            else:
+                self._counters.foreign_frames += 1
