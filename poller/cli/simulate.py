@@ -23,6 +23,8 @@ from poller.simulator.meter import Meter, PortTaken
 from poller.simulator.personality import (
     PERSONALITIES,
     BadSpecification,
+    EarlyRr,
+    OnWrongNumber,
     Personality,
     SecondClient,
     Transport,
@@ -35,6 +37,7 @@ _DESCRIPTORS_EACH: Final = 4
 """File descriptors to reserve per meter: listening, served, and one or two that wait."""
 _DESCRIPTORS_BESIDE: Final = 64
 _PREFERRED_SAP: Final = 1
+_HABITS: Final = ("dm-to-disc", "bare-ua", "close-after-refusal")
 
 
 def _delay(text: str) -> tuple[float, float]:
@@ -70,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--poison", action="store_true", help="values that put 0x7E into data and checksums")
     add("--second-client", choices=[each.value for each in SecondClient], help="what a second connection gets")
     add("--linger", type=float, metavar="SECONDS", help="how long a session that was not closed is held")
+    add("--on-wrong-number", choices=[each.value for each in OnWrongNumber], help="what a wrong N(S) or N(R) gets")
+    add("--early-rr", choices=[each.value for each in EarlyRr], help="RR before the answer")
+    add("--habit", action="append", default=[], choices=_HABITS, help="a habit of some real meters; repeatable")
+    add("--scenario", type=Path, metavar="FILE", help="commands carried out at start, one JSON object per line")
     add(
         "--command", type=_command, action="append", default=[], metavar="JSON", help="carried out at start; repeatable"
     )
@@ -86,7 +93,29 @@ def _kind(arguments: argparse.Namespace) -> Personality:
         kind = replace(kind, transport=Transport(arguments.transport))
     if arguments.second_client is not None:
         kind = replace(kind, second_client=SecondClient(arguments.second_client))
-    return kind if arguments.linger is None else replace(kind, linger=arguments.linger)
+    if arguments.on_wrong_number is not None:
+        kind = replace(kind, on_wrong_number=OnWrongNumber(arguments.on_wrong_number))
+    if arguments.early_rr is not None:
+        kind = replace(kind, early_rr=EarlyRr(arguments.early_rr))
+    habits = arguments.habit
+    return replace(
+        kind,
+        linger=kind.linger if arguments.linger is None else arguments.linger,
+        dm_to_disc=kind.dm_to_disc or "dm-to-disc" in habits,
+        bare_ua=kind.bare_ua or "bare-ua" in habits,
+        close_after_refusal=kind.close_after_refusal or "close-after-refusal" in habits,
+    )
+
+
+def _scenario(path: Path | None) -> list[dict[str, object]]:
+    """Return the commands of a scenario file; raise BadSpecification when it cannot be read."""
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [_command(line) for line in lines if line.strip()]
+    except (OSError, UnicodeDecodeError, argparse.ArgumentTypeError) as error:
+        raise BadSpecification(f"scenario {path}: {error}") from error
 
 
 def _specs(arguments: argparse.Namespace) -> list[MeterSpec]:
@@ -158,7 +187,7 @@ def _run(arguments: argparse.Namespace) -> None:
     try:
         if arguments.control:
             control = ControlServer(arguments.control, fleet.loop, fleet.execute)
-        for command in arguments.command:
+        for command in [*_scenario(arguments.scenario), *arguments.command]:
             fleet.execute(command)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: fleet.loop.stop())

@@ -79,6 +79,8 @@ class Counters:
     """Connections that ended while link or association was up."""
     expired: int = 0
     """Links or associations dropped because nobody spoke."""
+    flooded: int = 0
+    """Requests thrown away because too many came at once."""
     octets_in: int = 0
     octets_out: int = 0
 

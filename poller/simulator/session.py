@@ -5,7 +5,7 @@ tests. Time is an argument. No socket, no log: what is worth logging comes out a
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from poller.simulator import acse, frames, mischief, services, wrapping
 from poller.simulator.acse import BadRequest
@@ -26,6 +26,7 @@ _BY_KIND: Final = {
     Kind.REJ: Asked.POLL,
 }
 _NEVER_SENT: Final = frozenset({FaultKind.DROP, FaultKind.DM, FaultKind.FRMR})
+Request = TypeVar("Request")
 MAX_BACKLOG: Final = 64
 """Requests taken from one stretch of octets; a client that asks more at once is only flooding."""
 
@@ -53,6 +54,11 @@ class _Answering:
         self._device = device
         self._application = Application(device.kind, device.objects)
         self._held = False
+
+    def _taken(self, found: list[Request]) -> list[Request]:
+        """Return as many requests as a meter takes at once."""
+        self._device.counters.flooded += max(0, len(found) - MAX_BACKLOG)
+        return found[:MAX_BACKLOG]
 
     def _records(self, struck: Sequence[Fault]) -> list[Step]:
         """Turn the application's notes into records and counts."""
@@ -123,7 +129,7 @@ class HdlcSession(_Answering):
     def receive(self, octets: bytes, now: float) -> list[Step]:
         """Return what the meter does about these octets; other meters' frames are not its business."""
         steps: list[Step] = []
-        for frame in self._reader.feed(octets, now)[:MAX_BACKLOG]:
+        for frame in self._taken(self._reader.feed(octets, now)):
             if frame.destination in self._addresses:
                 self._device.counters.requests += 1
                 steps += self._frame(frame, now)
@@ -202,7 +208,7 @@ class WrapperSession(_Answering):
             self._device.reading.bad_format += 1
             return [Reset()]
         steps: list[Step] = []
-        for wrapped in found[:MAX_BACKLOG]:
+        for wrapped in self._taken(found):
             if wrapped.destination == self._device.kind.logical:
                 self._device.counters.requests += 1
                 steps += self._asked(wrapped, now)
