@@ -102,11 +102,22 @@ class Record:
     short_lives: int = 0
 
 
-def ended(record: Record, fault: Fault, lived_s: float, acknowledged: int) -> Record:
-    """Return the record after an attempt or a session ended; ``lived_s`` 0: it never opened."""
-    short = fault is Fault.LOST and lived_s < SHORT_LIFE_S and acknowledged == 0
-    short_lives = record.short_lives + 1 if short else record.short_lives * (lived_s < STEADY_S)
-    if short_lives >= SHORT_LIVES and short:
+@dataclass(frozen=True, slots=True)
+class Life:
+    """An attempt or a session that ended. ``lived_s`` 0: it never opened; ``mute``: the protocol names no causes."""
+
+    fault: Fault
+    lived_s: float = 0.0
+    acknowledged: int = 0
+    mute: bool = False
+
+
+def ended(record: Record, life: Life) -> Record:
+    """Return the record after a life."""
+    fault, lived_s, acknowledged = life.fault, life.lived_s, life.acknowledged
+    short = life.mute and fault is Fault.LOST and lived_s < SHORT_LIFE_S and acknowledged == 0
+    short_lives = record.short_lives + 1 if short else 0
+    if short_lives >= SHORT_LIVES:
         fault = Fault.TAKEN_OVER
     needed_s = TAKEOVER_MEMORY_S if Fault.TAKEN_OVER in {record.fault, fault} else STEADY_S
     steady = lived_s >= needed_s and acknowledged > 0
@@ -182,6 +193,7 @@ def to_set_aside(code: int, count: int) -> bool:
 MATURE_S: Final = 10.0  # only a session of this age can testify against a row
 DEATH_S: Final = 2.0  # and only when it died this soon after the row was sent
 STRIKES: Final = 3
+SUSPECT_AFTER: Final = 3  # early deaths that a row saw among others, until it is sent alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ TB_DEVICE: Final = "tb_device"
 TB_GATEWAY: Final = "tb_gateway"
 
 MAX_PAYLOAD: Final = 60_000  # octets; ThingsBoard closes the session on a packet of more than 65 536
+_BRACKETS: Final = len("{:[]}")
 MAX_BATCH: Final = 200  # readings in one packet; the server makes a rule-engine message of each
 
 TB_DEVICE_TELEMETRY: Final = "v1/devices/me/telemetry"
@@ -43,11 +44,11 @@ class Oversize(Skip):
     """One reading alone is larger than the broker takes."""
 
 
-class Stored(Protocol):
-    """What a row of the outbox must tell to become a message."""
+class Way(Protocol):
+    """The part of a route that shapes a message."""
 
     @property
-    def envelope(self) -> bytes: ...
+    def meter(self) -> str: ...
     @property
     def mode(self) -> str: ...
     @property
@@ -56,6 +57,15 @@ class Stored(Protocol):
     def device(self) -> str: ...
     @property
     def keys(self) -> Mapping[str, str]: ...
+
+
+class Stored(Protocol):
+    """What a row of the outbox must tell to become a message."""
+
+    @property
+    def envelope(self) -> bytes: ...
+    @property
+    def route(self) -> Way: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +93,16 @@ def packet(rows: Sequence[Stored], lane: str, limit: int = MAX_PAYLOAD) -> Packe
     Raises BadEnvelope, UnknownKind, UnknownVersion, BadReading or Oversize when the first row is at fault; a later one
     that is at fault ends the batch.
     """
-    first = rows[0]
-    if first.mode == GENERIC:
-        payload = _dump(_object(first))
-        return Packet(Message(first.topic, _within(payload, limit), lane=lane), 1)
-    entries, used = _entries(rows, limit - len(_dump(first.device)) - 8)
+    way = rows[0].route
+    if way.mode == GENERIC:
+        payload = _dump(_object(rows[0]))
+        return Packet(Message(way.topic, _within(payload, limit), lane=lane), 1)
+    entries, used = _entries(rows, limit - len(_dump(way.device)) - _BRACKETS)
     if not entries:
         return Packet(None, used)
     body = b"[" + b",".join(entries) + b"]"
-    if first.mode == TB_GATEWAY:
-        return Packet(Message(TB_GATEWAY_TELEMETRY, b"{" + _dump(first.device) + b":" + body + b"}", lane=lane), used)
+    if way.mode == TB_GATEWAY:
+        return Packet(Message(TB_GATEWAY_TELEMETRY, b"{" + _dump(way.device) + b":" + body + b"}", lane=lane), used)
     return Packet(Message(TB_DEVICE_TELEMETRY, body, lane=lane), used)
 
 
@@ -102,7 +112,7 @@ def _entries(rows: Sequence[Stored], limit: int) -> tuple[list[bytes], int]:
     used = size = 0
     for row in rows[:MAX_BATCH]:
         try:
-            entry = _entry(row) if _same_way(rows[0], row) else None
+            entry = _entry(row) if _same_way(rows[0].route, row.route) else None
         except BridgeError:
             if used == 0:
                 raise
@@ -116,14 +126,14 @@ def _entries(rows: Sequence[Stored], limit: int) -> tuple[list[bytes], int]:
     return entries, used
 
 
-def _same_way(first: Stored, row: Stored) -> bool:
-    return (row.mode, row.device) == (first.mode, first.device)
+def _same_way(first: Way, way: Way) -> bool:
+    return (way.mode, way.device) == (first.mode, first.device)
 
 
 def _entry(row: Stored) -> bytes:
     """Return ThingsBoard's entry for one row; empty where the reading has no value: the server would not answer it."""
     envelope = decode(row.envelope)
-    values, _ = _values(Reading.from_body(envelope.body).quantities, row.keys)
+    values, _ = _values(Reading.from_body(envelope.body).quantities, row.route.keys)
     marked = {key: _marked(key, value) if isinstance(value, str) else value for key, value in values.items()}
     return _dump({"ts": envelope.ts_ms, "values": marked}) if marked else b""
 
@@ -131,17 +141,17 @@ def _entry(row: Stored) -> bytes:
 def _object(row: Stored) -> dict[str, object]:
     """Return the generic payload of one row (docs/MQTT.md)."""
     envelope = decode(row.envelope)
-    reading = Reading.from_body(envelope.body)
-    values, failed = _values(reading.quantities, row.keys)
-    names = ((row.keys.get(q.key, q.key), unit_symbol(q.unit)) for q in reading.quantities)
+    reading, keys = Reading.from_body(envelope.body), row.route.keys
+    values, failed = _values(reading.quantities, keys)
+    names = ((keys.get(q.key, q.key), unit_symbol(q.unit)) for q in reading.quantities)
     return {
         "ts": envelope.ts_ms,
-        "meter": row.device,
+        "meter": row.route.meter,
         **_name(envelope),
         "values": values,
         "units": {key: unit for key, unit in names if unit and key in values},
         "quality": [str(mark) for mark in reading.quality],
-        "failed": {row.keys.get(item.key, item.key): item.kind for item in reading.failures} | failed,
+        "failed": {keys.get(item.key, item.key): item.kind for item in reading.failures} | failed,
         "source": str(reading.source),
     }
 

@@ -1,0 +1,109 @@
+"""What the publisher says of itself once a second: counters, gauges, targets and conditions of its heartbeat.
+
+In: the parts and the time. Out: a ``PublisherBeat``. Looks, changes nothing but what it remembers of latencies.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from common.clock import Clock
+from common.heartbeat import MAX_DETAIL, PublisherBeat
+from publisher.connection import Connection
+from publisher.intake import Intake
+from publisher.lines import Lines
+from publisher.outbox import Outbox, OutboxStats
+from publisher.route_file import RouteFile
+from publisher.sender import Sender
+
+LATENCY_WINDOW_S: Final = 60.0
+MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a minute
+UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
+_STATM: Final = Path("/proc/self/statm")
+
+
+class Teller:
+    """See the module's text."""
+
+    def __init__(self, outbox: Outbox, intake: Intake, sender: Sender, lines: Lines, clock: Clock) -> None:
+        self._outbox = outbox
+        self._intake = intake
+        self._sender = sender
+        self._lines = lines
+        self._clock = clock
+        self._started_boot_ms = clock.boottime_ms()
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=MAX_LATENCIES)
+
+    def beat(self, instance: bytes, connections: Iterable[Connection], routes: RouteFile) -> PublisherBeat:
+        """Return the heartbeat of this second."""
+        connections = list(connections)
+        stats = self._outbox.stats()
+        return PublisherBeat(
+            pid=os.getpid(),
+            instance=instance,
+            started_boot_ms=self._started_boot_ms,
+            meters=self._intake.deliveries(),
+            targets={item.target.name: (str(item.state), item.cause[:MAX_DETAIL]) for item in connections},
+            counters=self._counters(stats, connections),
+            gauges=self._gauges(stats),
+            conditions=self._conditions(connections, routes),
+        )
+
+    def _counters(self, stats: OutboxStats, connections: list[Connection]) -> dict[str, int]:
+        total = stats.total
+        account = {"taken": total.taken, "delivered": total.delivered, "waiting": total.waiting}
+        dropped = {f"dropped_{reason}": count for reason, count in total.dropped.items()}
+        kept = {"set_aside": total.set_aside, "outbox_damaged": stats.damaged, "outbox_refused": stats.refused}
+        mqtt = {
+            "mqtt_sessions": sum(item.sessions for item in connections),
+            "mqtt_disconnects": sum(item.losses for item in connections),
+        }
+        return account | dropped | kept | mqtt | dict(self._intake.counters()) | dict(self._sender.counters)
+
+    def _gauges(self, stats: OutboxStats) -> dict[str, float]:
+        times = os.times()
+        return {
+            "outbox_rows": float(stats.rows),
+            "outbox_octets": float(stats.octets),
+            "oldest_age_s": stats.oldest_age_ms / 1000.0,
+            "unrouted_rows": float(stats.unrouted),
+            "rss_bytes": float(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")),
+            "cpu_s": times.user + times.system,
+        } | self._puback_ms()
+
+    def _puback_ms(self) -> dict[str, float]:
+        """Return percentiles, over the last minute, of the time from sending to PUBACK."""
+        now = self._clock.monotonic()
+        self._latencies.extend((now, took_s) for took_s in self._sender.latencies)
+        self._sender.latencies.clear()
+        while self._latencies and now - self._latencies[0][0] > LATENCY_WINDOW_S:
+            self._latencies.popleft()
+        took = sorted(took_s * 1000.0 for _, took_s in self._latencies)
+        if not took:
+            return {}
+        return {"puback_ms_p50": took[len(took) // 2], "puback_ms_p99": took[min(len(took) - 1, len(took) * 99 // 100)]}
+
+    def _conditions(self, connections: list[Connection], routes: RouteFile) -> dict[str, str]:
+        """Return the alarm categories that hold, each with its texts."""
+        now = self._clock.monotonic()
+        found: dict[str, list[str]] = {}
+        for item in connections:
+            if condition := item.condition(now):
+                found.setdefault(condition[0], []).append(condition[1])
+        for category, text in self._own(routes).items():
+            found.setdefault(category, []).append(text)
+        return {category: "; ".join(texts)[:MAX_DETAIL] for category, texts in found.items()}
+
+    def _own(self, routes: RouteFile) -> Mapping[str, str]:
+        refused = self._lines.rejecting()
+        unknown = [uid for uid, age_ms in self._outbox.unrouted().items() if age_ms > UNROUTED_GRACE_MS]
+        publish = [
+            f"routes file: {routes.fault}" if routes.fault else "",
+            f"{len(refused)} lanes refused by the broker, one with {refused[0].refusal}" if refused else "",
+            f"{len(self._sender.stranded)} meters lead to no connection" if self._sender.stranded else "",
+            f"readings of {len(unknown)} meters without a route" if unknown else "",
+        ]
+        texts = "; ".join(text for text in publish if text)
+        return {"publish": texts} if texts else {}
