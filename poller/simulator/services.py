@@ -16,7 +16,7 @@ SET: Final = 0xC1
 ACTION: Final = 0xC3
 _NORMAL, _NEXT, _LIST = 1, 2, 3
 _KEY: Final = 9
-BLOCK_OVERHEAD: Final = 13
+BLOCK_OVERHEAD: Final = 12
 """Octets of a get-response-with-datablock around its raw data, with a three-octet length."""
 
 
