@@ -112,8 +112,7 @@ class Meters:
         with self._database.begin(Way.WISH) as connection:
             old = self._living(connection, key)
             wish = change(old.wish)
-            if expected_revision not in {None, old.revision}:
-                raise RevisionConflict(f"the meter has revision {old.revision}, not {expected_revision}", old.revision)
+            _refuse_other(old, expected_revision)
             if wish == old.wish:
                 return old
             if wish != draft:
@@ -124,11 +123,17 @@ class Meters:
         """Wish a meter running, paused or stopped; raise NoSuchMeter."""
         return self.edit(key, lambda wish: replace(wish, desired_state=desired), actor)
 
-    def remove(self, key: int | bytes, actor: str, *, purge: bool = False) -> Meter:
-        """Leave a tombstone; with ``purge`` what still waits of it is to be dropped. Raise NoSuchMeter."""
+    def remove(
+        self, key: int | bytes, actor: str, *, purge: bool = False, expected_revision: int | None = None
+    ) -> Meter:
+        """Leave a tombstone; with ``purge`` what still waits of it is to be dropped (a tombstone's, too).
+
+        Raise NoSuchMeter or RevisionConflict.
+        """
         now = self._clock.wall_ms()
         with self._database.begin(Way.WISH) as connection:
             old = self._living(connection, key, and_dead=purge)
+            _refuse_other(old, expected_revision)
             _raise_version(connection)
             gone = {"deleted_at": old.deleted_at or now, "purge": purge, "revision": old.revision + 1}
             connection.execute(update(meters).where(meters.c.id == old.id).values(updated_at=now, **gone))
@@ -234,6 +239,11 @@ def _write_measurements(connection: Connection, number: int, items: Sequence[Mea
 
 def _raise_version(connection: Connection) -> None:
     connection.execute(update(versions).where(versions.c.name == WISHES).values(value=versions.c.value + 1))
+
+
+def _refuse_other(meter: Meter, expected: int | None) -> None:
+    if expected not in {None, meter.revision}:
+        raise RevisionConflict(f"the meter has revision {meter.revision}, not {expected}", meter.revision)
 
 
 def _subject(uid: bytes, name: str) -> str:

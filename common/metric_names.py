@@ -1,0 +1,116 @@
+"""Every metric that the system exports: name, kind, help, labels. An interface: names change with a major version only.
+
+Base units are in the names; times are timestamps, never ages; counters end in ``_total`` and begin anew with their
+process. Pure data.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class MetricKind(StrEnum):
+    """What Prometheus may do with the numbers."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric; ``labels`` in the order of its label values."""
+
+    name: str
+    kind: MetricKind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, MetricKind.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, MetricKind.GAUGE, text, labels)
+
+
+BUILD: Final = _gauge("dlms_bridge_build_info", "Version of the product; always 1.", "version")
+METER_INFO: Final = _gauge(
+    "dlms_meter_info",
+    "Who a meter is; always 1.",
+    "meter",
+    "uid",
+    "model",
+    "address",
+    "serial",
+    "firmware",
+)
+METER_STATE: Final = _gauge("dlms_meter_state", "1 for the state a meter is in.", "meter", "state")
+METER_ENABLED: Final = _gauge("dlms_meter_enabled", "1 if the meter is wished running, else 0.", "meter")
+METER_INTERVAL: Final = _gauge("dlms_meter_poll_interval_seconds", "Wished time between two cycles.", "meter")
+METER_SEEN: Final = _gauge("dlms_meter_last_heartbeat_timestamp_seconds", "Last heartbeat of the worker.", "meter")
+METER_READ: Final = _gauge("dlms_meter_last_read_timestamp_seconds", "Last successful cycle.", "meter")
+METER_TAKEN: Final = _gauge("dlms_meter_last_taken_timestamp_seconds", "Last reading taken into the outbox.", "meter")
+METER_ACKNOWLEDGED: Final = _gauge(
+    "dlms_meter_last_acknowledged_timestamp_seconds", "Last reading that the broker acknowledged.", "meter"
+)
+CYCLES: Final = _counter("dlms_meter_cycles_total", "Cycles by result: ok, partial, failed.", "meter", "result")
+READS: Final = _counter("dlms_meter_reads_total", "Reads of single quantities by result.", "meter", "result")
+MISSED: Final = _counter("dlms_meter_missed_ticks_total", "Cycles that were due while another ran.", "meter")
+CYCLE: Final = _gauge(
+    "dlms_meter_cycle_duration_seconds", "Time that a cycle takes: last, avg, min, max.", "meter", "statistic"
+)
+CONNECTS: Final = _counter("dlms_meter_connects_total", "Attempts to connect by result.", "meter", "result")
+RECONNECTS: Final = _counter("dlms_meter_reconnects_total", "Links lost and established again.", "meter")
+ASSOCIATIONS: Final = _counter(
+    "dlms_meter_associations_total", "Associations by result: ok, refused.", "meter", "result"
+)
+FRAMES: Final = _counter("dlms_meter_frames_total", "Frames by direction.", "meter", "direction")
+OCTETS: Final = _counter(
+    "dlms_meter_network_bytes_total", "Octets on the meter's line by direction.", "meter", "direction"
+)
+BAD_FRAMES: Final = _counter("dlms_meter_frame_errors_total", "Frames that were damaged.", "meter")
+RESENT: Final = _counter("dlms_meter_frames_resent_total", "Frames sent again or polled for.", "meter")
+SCALERS: Final = _counter(
+    "dlms_meter_scaler_cache_total", "Look-ups of scaler and unit by result: hit, miss.", "meter", "result"
+)
+JOURNALED: Final = _counter("dlms_meter_readings_journaled_total", "Readings written to the worker's journal.", "meter")
+LOST: Final = _counter("dlms_meter_readings_dropped_total", "Readings lost, by reason.", "meter", "reason")
+REPLAYED: Final = _counter("dlms_meter_readings_replayed_total", "Readings handed over again on request.", "meter")
+METER_TAKES: Final = _counter("dlms_meter_readings_taken_total", "Readings taken into the outbox.", "meter")
+METER_DELIVERED: Final = _counter(
+    "dlms_meter_readings_delivered_total", "Readings acknowledged by the broker.", "meter"
+)
+METER_WAITING: Final = _gauge("dlms_meter_readings_waiting", "Readings in the outbox.", "meter")
+METER_REPEATS: Final = _counter("dlms_meter_handover_repeats_total", "Readings handed over more than once.", "meter")
+METER_GAPS: Final = _counter(
+    "dlms_meter_handover_gaps_total", "Holes in the sequence that were asked to be filled.", "meter"
+)
+WORKER_MEMORY: Final = _gauge("dlms_worker_resident_memory_bytes", "Resident memory of the worker.", "meter")
+WORKER_FILES: Final = _gauge("dlms_worker_open_fds", "Open file descriptors of the worker.", "meter")
+WORKER_CPU: Final = _counter("dlms_worker_cpu_seconds_total", "CPU time of the worker.", "meter")
+WORKER_STARTS: Final = _counter("dlms_worker_starts_total", "Starts of the meter's worker.", "meter")
+COMPONENT_SEEN: Final = _gauge(
+    "dlms_component_last_heartbeat_timestamp_seconds", "Last word of supervisor and publisher.", "component"
+)
+COMPONENT_EVENTS: Final = _counter(
+    "dlms_component_events_total", "What a component counts besides.", "component", "event"
+)
+TARGET_STATE: Final = _gauge("dlms_publisher_target_state", "1 for the state of an MQTT connection.", "target", "state")
+PUBLISHED: Final = _counter("dlms_publisher_readings_total", "Readings by stage: taken, delivered, set_aside.", "stage")
+PUBLISHER_DROPPED: Final = _counter("dlms_publisher_readings_dropped_total", "Readings dropped, by reason.", "reason")
+MQTT_MESSAGES: Final = _counter("dlms_publisher_mqtt_messages_total", "MQTT packets sent with readings.")
+MQTT_OCTETS: Final = _counter("dlms_publisher_mqtt_payload_bytes_total", "Octets of their payloads.")
+MQTT_SESSIONS: Final = _counter("dlms_publisher_mqtt_sessions_total", "MQTT sessions established.")
+MQTT_LOST: Final = _counter("dlms_publisher_mqtt_disconnects_total", "MQTT sessions lost.")
+PUBACK: Final = _gauge("dlms_publisher_puback_seconds", "Time from sending to PUBACK over the last minute.", "quantile")
+OUTBOX_ROWS: Final = _gauge("dlms_outbox_readings", "Readings on disk that wait for the broker.")
+OUTBOX_OCTETS: Final = _gauge("dlms_outbox_bytes", "Their size.")
+OUTBOX_OLDEST: Final = _gauge("dlms_outbox_oldest_timestamp_seconds", "When the oldest of them was taken.")
+OUTBOX_UNROUTED: Final = _gauge("dlms_outbox_unrouted_readings", "Readings of meters without a route.")
+COMPONENT_MEMORY: Final = _gauge("dlms_component_resident_memory_bytes", "Resident memory.", "component")
+COMPONENT_CPU: Final = _counter("dlms_component_cpu_seconds_total", "CPU time.", "component")
+ALARMS: Final = _gauge("dlms_alarms_active", "Alarms that last, by severity and category.", "severity", "category")
+METERS: Final = _gauge("dlms_meters", "Meters that are not deleted.")
+
+ALL: Final[tuple[Metric, ...]] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
