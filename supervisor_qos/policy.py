@@ -18,6 +18,7 @@ MAX_DELAY_S: Final = 60.0
 PROOF_S: Final = 60.0  # a blocked worker that lived this long on its trial is trusted again
 FINISHED: Final = frozenset({ProcessState.EXITED, ProcessState.FATAL})
 DOWN: Final = FINISHED | {ProcessState.STOPPED}
+STOPPABLE: Final = ALIVE | {ProcessState.BACKOFF}
 
 
 class Act(StrEnum):
@@ -100,7 +101,7 @@ def _planned(case: Case, _budget: Budget, _now: float) -> _Step:
         return None
     if case.process in DOWN:
         return Act.START, "asked for"
-    return (Act.STOP, "asked for") if case.process in ALIVE else None
+    return (Act.STOP, "asked for") if case.process in STOPPABLE else None
 
 
 def _blocked(case: Case, budget: Budget, now: float) -> _Step:
@@ -113,7 +114,7 @@ def _blocked(case: Case, budget: Budget, now: float) -> _Step:
         due = now - trial >= budget.blocked_retry_s
         return (Act.START, "trial of a blocked worker") if due else None
     again = sum(start > trial for start in history.starts) > (0 if history.tried is None else 1)
-    if case.process in ALIVE and (history.tried is None or again):
+    if case.process in STOPPABLE and (history.tried is None or again):
         return Act.STOP, "blocked"
     if case.process is ProcessState.RUNNING and now - history.started >= PROOF_S and case.health is not Health.SILENT:
         return Act.TRUST, f"lived for {PROOF_S:.0f} s"

@@ -55,7 +55,7 @@ class Product:
         leftovers.end(self._socket, self._clock)
 
     def start(self, lock: int) -> None:
-        """Clear the run directory, write it anew, start; raise DidNotStart, UnsafePath.
+        """Clear the run directory, write it anew, start; raise DidNotStart, UnsafeText.
 
         ``lock``: a descriptor that supervisord inherits, so that the lock on the state directory lives as long as it.
         """

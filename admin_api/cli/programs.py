@@ -1,31 +1,24 @@
 """supervisord's static configuration as text: all but the meters, whose programs supervisor_qos adds and removes.
 
-In: settings and the directory of our console scripts. Out: the text of RUN/supervisord.conf, or UnsafePath. Pure.
+In: settings and the directory of our console scripts. Out: the text of RUN/supervisord.conf, or UnsafeText. Pure.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.errors import Hopeless
 from common.paths import Paths
 from common.settings import Settings
-from common.supervisord import SOCKET_NAME
+from common.supervisord import SOCKET_NAME, quoted
 
 MIN_FDS: Final = 2048  # every child closes as many on its start: 250 meters need 650 in supervisord, 1500 in publisher
 LOG_OCTETS: Final = "5MB"
 LOG_BACKUPS: Final = 2
 GUNICORN_CONF: Final = "gunicorn.conf.py"
 API_DIRECTORY: Final = "api"  # below RUN, empty: gunicorn puts its working directory first on its path
-FORBIDDEN: Final = re.compile(r"[\x00-\x1f\"\[\]*?]| [;#]")
 FOR_EVER: Final = 1_000_000  # retries of what nobody but supervisord would start again
-
-
-class UnsafePath(Hopeless):
-    """A path that supervisord's configuration cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ class Program:
 
 
 def render(settings: Settings, scripts: Path) -> str:
-    """Return the whole file; raise UnsafePath."""
+    """Return the whole file; raise UnsafeText."""
     sections = [_section(settings.paths, program) for program in programs(settings, scripts)]
     return _head(settings.paths) + "".join(sections)
 
@@ -97,15 +90,6 @@ def _simulator(settings: Settings, scripts: Path) -> list[str]:
         *("--host", "127.0.0.1", "--port", str(embedded.simulator_port)),
         *("--log", str(directory / "log.jsonl"), "--control", str(settings.paths.sockets / "sim.sock")),
     ]
-
-
-def quoted(text: str) -> str:
-    """Return a text as supervisord's parser gives it back, its expansions doubled; raise UnsafePath."""
-    if FORBIDDEN.search(text):
-        raise UnsafePath(
-            f"{text!r}: supervisord's files cannot hold control characters, quotation marks, [ ] * ?, ' ;' or ' #'"
-        )
-    return text.replace("%", "%%")
 
 
 def _head(paths: Paths) -> str:

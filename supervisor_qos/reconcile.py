@@ -1,0 +1,136 @@
+"""Make the store's wishes true: run files first, then exactly the difference of programs in supervisord.
+
+In: the store's meters whenever its version changed, supervisord's table. Out: worker files, routes, programs on disk;
+programs added, stopped and removed. A program that no wish names is touched only if its name is a meter's of ours. What
+a paused or edited meter needs is in its worker file, which the worker reads again by itself: no process is touched.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from common.clock import Clock
+from common.files import write_atomically
+from common.journal import Journal, LockHeld
+from common.process_state import Process, ProcessState
+from common.settings import Settings
+from common.store.engine import Store
+from common.store.model import Meter
+from common.supervisord import Supervisord
+from supervisor_qos import wishes
+
+STOPPABLE: Final = frozenset({ProcessState.STARTING, ProcessState.RUNNING, ProcessState.BACKOFF})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """See the module's text. ``meters``: all that are not purged, tombstones too, by uid, as of ``version``."""
+
+    store: Store
+    settings: Settings
+    supervisord: Supervisord
+    scripts: Path
+    clock: Clock
+    boot: bytes
+    meters: dict[bytes, Meter] = field(default_factory=dict)
+    version: int = -1
+    _written: tuple[object, ...] = ()
+
+    def read_wishes(self) -> set[bytes]:
+        """Read the meters again if a wish changed; return those whose wish did. Raise what the store raises."""
+        version = self.store.wishes_version()
+        if version == self.version:
+            return set()
+        meters = {meter.uid: meter for meter in self.store.meters.list(include_deleted=True)}
+        changed = {uid for uid, meter in meters.items() if self.meters.get(uid) != meter}
+        self.meters, self.version = meters, version
+        return changed
+
+    def wanted(self) -> set[bytes]:
+        """Return the meters that are to have a worker."""
+        return {uid for uid, meter in self.meters.items() if wishes.has_process(meter)}
+
+    def write_files(self, *, clock_synchronised: bool, facts: Mapping[bytes, Mapping[str, str]]) -> None:
+        """Write what changed: worker files, routes, programs. Remove the programs of meters that are to have none."""
+        inputs = (self.version, clock_synchronised, facts)
+        if inputs == self._written:
+            return
+        paths, wanted = self.settings.paths, self.wanted()
+        wishes.routes(self.meters.values(), self.settings, facts).dump(paths.routes)
+        for uid in wanted:
+            wish = wishes.worker_file(self.meters[uid], paths, clock_synchronised=clock_synchronised)
+            wish.dump(wishes.worker_path(paths, uid))
+            self._write_program(uid)
+        for path in paths.programs.glob("*.conf"):
+            uid_or_none = wishes.uid_of(path.stem)
+            if uid_or_none is not None and uid_or_none not in wanted:
+                path.unlink(missing_ok=True)
+        self._written = inputs
+
+    def _write_program(self, uid: bytes) -> None:
+        path = wishes.program_path(self.settings.paths, uid)
+        text = wishes.program(uid, self.settings.paths, self.scripts).encode()
+        if not path.is_file() or path.read_bytes() != text:
+            write_atomically(path, text)
+
+    def sync(self, table: Mapping[str, Process]) -> list[str]:
+        """Bring supervisord's programs to the wishes; return what was added. Raise NotListening, Refused.
+
+        A program to be removed is first stopped, and removed by a later call, when it is down.
+        """
+        wanted = {wishes.program_name(uid) for uid in self.wanted()}
+        ours = {name for name in table if wishes.uid_of(name) is not None}
+        for name in ours - wanted:
+            self._retire(table[name])
+        return self._add(wanted) if wanted - ours else []
+
+    def _add(self, wanted: set[str]) -> list[str]:
+        added = [name for name in self.supervisord.reload().added if name in wanted]
+        for name in added:
+            self.supervisord.add(name)
+            _log.info("added program=%s", name)
+        return added
+
+    def _retire(self, process: Process) -> None:
+        if process.state in STOPPABLE:
+            self.supervisord.stop(process.name)
+            _log.info("stopping program=%s, no longer wished", process.name)
+        elif process.state is not ProcessState.STOPPING:
+            self.supervisord.remove(process.name)
+            uid = wishes.uid_of(process.name)
+            if uid is not None:
+                wishes.worker_path(self.settings.paths, uid).unlink(missing_ok=True)
+            _log.info("removed program=%s", process.name)
+
+    def bury(self, table: Mapping[str, Process], waiting: Mapping[bytes, int]) -> list[bytes]:
+        """End the tombstones whose readings are all delivered, or to be dropped; return them.
+
+        ``waiting``: rows in the outbox by uid. They keep the route they were stored with, whatever becomes of the meter.
+        """
+        ended = []
+        for uid, meter in self.meters.items():
+            if meter.deleted_at is None or wishes.program_name(uid) in table:
+                continue
+            if meter.purge or (not waiting.get(uid, 0) and self._is_drained(uid)):
+                shutil.rmtree(self.settings.paths.journal / uid.hex(), ignore_errors=True)
+                self.store.meters.purged(uid)
+                _log.info("purged meter=%s uid=%s", meter.wish.name, uid.hex())
+                ended.append(uid)
+        return ended
+
+    def _is_drained(self, uid: bytes) -> bool:
+        """Return whether a journal holds nothing that is not acknowledged; one that somebody works on is not."""
+        directory = self.settings.paths.journal / uid.hex()
+        if not directory.is_dir():
+            return True
+        try:
+            journal = Journal.open(directory, uid, self.clock, self.boot, patience_s=0.0)
+        except LockHeld:
+            return False
+        drained = journal.drained()
+        journal.close()
+        return drained
