@@ -40,3 +40,7 @@ class ExchangeOverrun(Relink):
 
 class LineHeld(Again):
     """Another process of this machine holds the line to the meter."""
+
+
+class Interrupted(Exception):
+    """Not an error: the loop has something better to do than to wait for this meter (stop, pause, a new address)."""

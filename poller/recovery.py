@@ -1,7 +1,7 @@
 """What to do next after an error: SPEC section 5 as a table, and the ladder's counts as pure functions.
 
-In: an error, the history of a meter's link, its limits, the time, a draw for jitter. Out: a step, a new history, seconds
-to wait, or the cause for which a link is to be given up. No socket, no clock, no log.
+In: an error, the history of a meter's link, its limits, the time, a draw for jitter. Out: a step, a new history,
+seconds to wait, or the cause for which a link is to be given up. No socket, no clock, no log.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 from common.backoff import Backoff
 from common.breaker import Breaker, Outcome, step
-from common.errors import Again, Barred, BridgeError, Hopeless, Reassociate, Relink
+from common.errors import Again, Barred, BridgeError, Hopeless, Reassociate, Relink, Skip
 from common.worker_file import Limits
 from poller import errors as worker
 from poller.dlms import errors as dlms
@@ -19,6 +19,7 @@ from poller.dlms import errors as dlms
 RETRY_DELAY_S: Final = 0.1
 AUTH_TRIES: Final = 2  # a meter may lock itself after three refused passwords
 HOUR_S: Final = 3600.0
+WATCHED_INTERVALS: Final = 3  # a meter read seldom has this many of its intervals before the watchdog acts
 MAX_RECONNECTS: Final = 1000  # kept of one hour; more than one in 3.6 s cannot happen
 
 
@@ -81,6 +82,7 @@ STEPS: Final[Mapping[type[BridgeError], Step]] = {
 
 _FAMILIES: Final = (
     (Again, Step.RETRY),
+    (Skip, Step.DROP),
     (Relink, Step.RELINK),
     (Reassociate, Step.REASSOCIATE),
     (Barred, Step.REST),
@@ -91,10 +93,10 @@ HDLC_ERRORS: Final = (dlms.LinkReset, dlms.OutOfSequence, dlms.LinkDamaged, dlms
 
 
 def step_after(error: BridgeError) -> Step:
-    """Return the step that follows an error: its leaf's row, else what its family says; Skip drops."""
+    """Return the step that follows an error: its leaf's row, else its family's, else a new link."""
     if known := STEPS.get(type(error)):
         return known
-    return next((rule for family, rule in _FAMILIES if isinstance(error, family)), Step.DROP)
+    return next((rule for family, rule in _FAMILIES if isinstance(error, family)), Step.RELINK)
 
 
 class Cause(StrEnum):
@@ -121,11 +123,15 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Facts of a link that stands: when it was associated, its last successful read (monotonic), its reads so far."""
+    """Facts of a link that stands: when it was associated, its last successful read (monotonic), its reads so far.
+
+    ``interval``: the seconds between two cycles; the watchdog must not bark at a meter that is read every hour.
+    """
 
     since: float
     last_success: float
     reads: int
+    interval: float
 
 
 def probing(history: History) -> History:
@@ -150,8 +156,9 @@ def connect_failed(history: History, limits: Limits) -> History:
 
 
 def refused(history: History) -> History:
-    """The password was refused once more."""
-    return replace(history, refusals=history.refusals + 1)
+    """The password was refused once more; a meter that refuses is there."""
+    breaker = step(history.breaker, Outcome.SUCCEEDED)
+    return replace(history, refusals=history.refusals + 1, failed_connects=0, breaker=breaker)
 
 
 def cycle_ended(history: History, *, succeeded: bool) -> History:
@@ -164,10 +171,15 @@ def damage_seen(history: History, errors: int) -> History:
     return replace(history, hdlc_errors=history.hdlc_errors + errors if errors else 0)
 
 
+def reconnects_lately(history: History, now: float) -> int:
+    """Return how many reconnects the last hour saw."""
+    return sum(at > now - HOUR_S for at in history.reconnects)
+
+
 def delay_after_loss(history: History, now: float, limits: Limits) -> float:
     """Seconds before a lost link is made anew: the long pause when it would be one too many within an hour."""
-    recent = sum(at > now - HOUR_S for at in history.reconnects)
-    return limits.reconnect_pause_s if recent >= limits.reconnects_per_hour else limits.reconnect_delay_s
+    many = reconnects_lately(history, now) >= limits.reconnects_per_hour
+    return limits.reconnect_pause_s if many else limits.reconnect_delay_s
 
 
 def delay_after_failure(history: History, limits: Limits, draw: float) -> float:
@@ -185,10 +197,15 @@ def delay_after_refusal(history: History, limits: Limits, draw: float) -> float:
 
 def reason_to_relink(history: History, link: Link, now: float, limits: Limits) -> Cause | None:
     """Return why a link that stands is to be closed and made anew, or None. A limit of 0 is off."""
+    patience = WATCHED_INTERVALS * link.interval
     reasons = (
         (Cause.FAILED_CYCLES, history.failed_cycles, limits.failed_cycles_to_reconnect),
         (Cause.HDLC_ERRORS, history.hdlc_errors, limits.hdlc_errors_to_relink),
-        (Cause.NO_SUCCESS, now - max(link.since, link.last_success), limits.watchdog_s),
+        (
+            Cause.NO_SUCCESS,
+            now - max(link.since, link.last_success),
+            limits.watchdog_s and max(limits.watchdog_s, patience),
+        ),
         (Cause.AGE, now - link.since, limits.connection_max_age_s),
         (Cause.READS, link.reads, limits.reconnect_after_reads),
     )

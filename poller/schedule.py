@@ -1,7 +1,8 @@
 """When each quantity is due: absolute ticks on the monotonic clock, never shifted by how long a cycle takes.
 
-In: intervals by key, a start, a fraction that spreads meters apart. Out: keys that are due, the next tick, ticks missed.
-Pure: time is an argument. Intervals that divide one another share their ticks, so that one cycle serves both.
+In: intervals by key, a start, a fraction that spreads meters apart. Out: keys that are due, the next tick, how many
+were missed. Pure: time is an argument. Intervals that divide one another share their ticks, so that one cycle serves
+both.
 """
 
 import math

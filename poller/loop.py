@@ -1,0 +1,270 @@
+"""The worker's loop: what is due, ask, hand on, recover, beat.
+
+In: a worker file under watch, a link, a feed. Out: readings and heartbeats through the feed. No wait is longer than
+PUMP_S or the transport's slice without passing ``pulse``: heartbeats go out, the worker file is looked at, commands are
+taken, and a stop breaks the wait off.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from common.clock import Clock
+from common.command import Command, CommandResult
+from common.heartbeat import WorkerBeat
+from common.meter_state import DesiredState, MeterState
+from common.reading import Quality, Reading
+from common.worker_file import Measurement, WorkerFile
+from poller.commands import Desk, NotReadable
+from poller.cycle import Cycle
+from poller.errors import Interrupted
+from poller.link import MeterLink, Parts
+from poller.plausibility import Plausibility
+from poller.recovery import HOUR_S
+from poller.schedule import Schedule, phase
+from poller.watch import CONNECTION, Watch, changed
+
+PUMP_S: Final = 0.5  # the longest wait of the loop itself
+HDLC_ERRORS_PER_HOUR: Final = 5  # the target of SPEC section 8; as many in an hour are worth an alarm
+
+log = logging.getLogger(__name__)
+
+
+class Out(Protocol):
+    """The part of the feed that the loop uses."""
+
+    def publish(self, reading: Reading, ts_ms: int | None = None, boot_ms: int | None = None) -> bool:
+        """Take a reading; return False when the disk did not take it."""
+
+    def beat(self, beat: WorkerBeat) -> None:
+        """Send a heartbeat."""
+
+    def pump(self, timeout_s: float) -> list[Command]:
+        """Wait at most ``timeout_s``, see to the hand-over, return commands."""
+
+    def answer(self, command: Command, result: CommandResult) -> None:
+        """Send a command's result."""
+
+
+class Stop(Protocol):
+    """Whether to end."""
+
+    is_set: bool
+
+    def orphaned(self) -> bool:
+        """Return whether the process that started us is gone."""
+
+
+class Loop:
+    """One worker's life between start and stop."""
+
+    def __init__(self, watch: Watch, feed: Out, stop: Stop, clock: Clock) -> None:
+        self._watch = watch
+        self._feed = feed
+        self._stop = stop
+        self._clock = clock
+        self._file = watch.current
+        self._news: WorkerFile | None = None
+        self._plausibility = Plausibility()
+        self._damage: deque[float] = deque(maxlen=HDLC_ERRORS_PER_HOUR)
+
+    def run(self, parts: Parts) -> None:
+        """Poll until told to stop; the link is closed in order then. Raises LineHeld from the first attempt."""
+        self._vitals = parts.vitals
+        self.link = MeterLink(self._file, parts)
+        self._desk = Desk(self, self._feed, self._clock, self._vitals)
+        self._take_wish()
+        try:
+            while not self._must_stop():
+                self._turn()
+        finally:
+            self.link.let_go()
+        self._beat()
+
+    def pulse(self) -> None:
+        """Called from within every wait for the meter; raises Interrupted when the loop has to come out of it."""
+        self._attend(0.0)
+        if self.link.session.closing:
+            return
+        if self._must_stop() or (self._news is not None and self._touches_link(self._news)):
+            raise Interrupted
+
+    def _must_stop(self) -> bool:
+        return self._stop.is_set or self._stop.orphaned()
+
+    def _turn(self) -> None:
+        """Come round once: settings, commands, link, what is due, then wait for the next thing."""
+        self._vitals.progress()
+        try:
+            if self._news is not None:
+                self._obey(self._news)
+            self._desk.work_off()
+            if self._file.desired_state is DesiredState.RUNNING:
+                self._serve()
+        except Interrupted:
+            self.link.let_go()
+            return
+        self._attend(self._pause())
+
+    def _serve(self) -> None:
+        now = self._clock.monotonic()
+        shared = self._file.line_mode == "shared"
+        tick_due = self._schedule.next_due() <= now
+        if not self.link.up and now >= self.link.next_attempt and (tick_due or not shared):
+            self.link.attempt()
+        if self.link.up:
+            self._poll()
+            if shared:
+                self.link.let_go()
+
+    def _poll(self) -> None:
+        due = self._schedule.due(self._clock.monotonic())
+        self._vitals.counters["missed_ticks"] += due.missed
+        wanted = self.link.reader.wanted([item for item in self._file.measurements if item.key in due.keys])
+        if wanted:
+            self._cycle(wanted)
+        if self.link.up:
+            self.link.keep_alive()
+        if self.link.up:
+            self.link.check(self._interval())
+
+    def _cycle(self, wanted: Sequence[Measurement]) -> Cycle:
+        before = self.link.damage()
+        cycle = self.link.reader.read(wanted)
+        damage = self.link.damage() - before
+        self._hand_on(cycle, wanted)
+        self._damage.extend([self._clock.monotonic()] * damage)
+        self.link.cycle_ended(cycle, damage)
+        return cycle
+
+    def _hand_on(self, cycle: Cycle, wanted: Sequence[Measurement]) -> None:
+        """Publish what a cycle brought, and count it."""
+        counters = self._vitals.counters
+        counters["reads_ok"] += len(cycle.quantities)
+        counters["reads_failed"] += len(cycle.errors)
+        if not cycle.quantities:
+            counters["cycles_failed"] += 1
+            log.debug("a cycle brought nothing: %s", {key: error.kind for key, error in cycle.errors.items()})
+            return
+        counters["cycles_partial" if cycle.errors else "cycles_ok"] += 1
+        self._vitals.cycle(cycle.duration_ms)
+        self._vitals.read_succeeded()
+        self._judge_duration(cycle, wanted)
+        reading = Reading(
+            tuple(cycle.quantities), cycle.failures(), self._quality(cycle), duration_ms=cycle.duration_ms
+        )
+        self._feed.publish(reading, cycle.ts_ms, cycle.boot_ms)
+
+    def _quality(self, cycle: Cycle) -> tuple[Quality, ...]:
+        problems = self._plausibility.check(cycle.quantities)
+        self._vitals.condition("plausibility", "; ".join(problems))
+        marks = (
+            (Quality.CLOCK_UNSYNCED, not self._file.clock_synchronised),
+            (Quality.IMPLAUSIBLE, bool(problems)),
+            (Quality.PARTIAL, bool(cycle.errors)),
+        )
+        return tuple(mark for mark, holds in marks if holds)
+
+    def _judge_duration(self, cycle: Cycle, wanted: Sequence[Measurement]) -> None:
+        """Hold a warning while a cycle lasts longer than its interval; it names what to drop."""
+        interval_ms = 1000 * min(item.interval_s or self._file.interval_s for item in wanted)
+        if cycle.duration_ms <= interval_ms:
+            self._vitals.condition("performance", "")
+            return
+        fitting = max(1, int(len(wanted) * interval_ms / cycle.duration_ms))
+        drop = ", ".join(item.key for item in wanted[fitting:]) or "nothing"
+        text = f"a cycle of {len(wanted)} quantities takes longer than its interval; raise it or drop {drop}"
+        self._vitals.condition("performance", text)
+
+    # Settings
+
+    def _touches_link(self, new: WorkerFile) -> bool:
+        return bool(changed(self._file, new) & {*CONNECTION, "desired_state"})
+
+    def _obey(self, new: WorkerFile) -> None:
+        """Take new settings into force: only what changed is touched."""
+        names = changed(self._file, new)
+        log.info("new settings revision=%d: %s", new.revision, ", ".join(sorted(names)))
+        self._file, self._news = new, None
+        if names & {*CONNECTION, "desired_state"}:
+            self._take_wish()
+        elif names & {"measurements", "interval_s"}:
+            self._reschedule()
+
+    def _take_wish(self) -> None:
+        """Begin anew with the settings in force: let go of the meter, be ready for it or rest."""
+        self.link.retire()
+        self.link.configure(self._file)
+        self._reschedule()
+        if self._file.desired_state is not DesiredState.RUNNING:
+            self._vitals.conditions.clear()
+            self._vitals.enter(MeterState.PAUSED, "paused")
+
+    def _reschedule(self) -> None:
+        intervals = {item.key: item.interval_s or self._file.interval_s for item in self._file.measurements}
+        self._schedule = Schedule(intervals, self._clock.monotonic(), phase(self._file.uid))
+
+    def _interval(self) -> float:
+        return min((item.interval_s or self._file.interval_s for item in self._file.measurements), default=0.0)
+
+    # Commands
+
+    def cycle_now(self, keys: Sequence[str] | None) -> Cycle:
+        """Read, publish and return one cycle of all measurements, or of those named; raise NotReadable for none."""
+        wanted = [item for item in self._file.measurements if keys is None or item.key in keys]
+        if not wanted:
+            raise NotReadable("none of the quantities asked for is configured")
+        return self._cycle(wanted)
+
+    def connect_now(self) -> None:
+        """Make the link, unless it stands or must not be made."""
+        if self._file.desired_state is DesiredState.RUNNING and not self.link.up and self.link.hurry():
+            self.link.attempt()
+        if not self.link.up:
+            raise NotReadable(f"the meter is {self._vitals.state}: {self._vitals.cause} {self._vitals.detail}".strip())
+
+    def reconnect_now(self) -> None:
+        """Close the link in order and make it anew."""
+        if self.link.up:
+            self.link.let_go()
+        self.connect_now()
+
+    # Waiting
+
+    def _pause(self) -> float:
+        """Return how long nothing has to be done, in seconds; at most PUMP_S."""
+        now = self._clock.monotonic()
+        until = now + PUMP_S
+        if self._file.desired_state is DesiredState.RUNNING:
+            if self.link.up:
+                until = min(until, self._schedule.next_due())
+            elif self._file.line_mode == "shared":
+                until = min(until, max(self.link.next_attempt, self._schedule.next_due()))
+            else:
+                until = min(until, self.link.next_attempt)
+        return max(0.0, until - now)
+
+    def _attend(self, timeout_s: float) -> None:
+        """See to everything but the meter for ``timeout_s``: heartbeat, hand-over, commands, the worker file."""
+        self._hold_conditions()
+        if self._vitals.is_due():
+            self._beat()
+        self._desk.take(self._feed.pump(timeout_s))
+        self._news = self._watch.look() or self._news
+
+    def _hold_conditions(self) -> None:
+        self._vitals.condition("process", self._watch.problem and f"worker file refused: {self._watch.problem}")
+        hour_ago = self._clock.monotonic() - HOUR_S
+        many = len(self._damage) == HDLC_ERRORS_PER_HOUR and self._damage[0] > hour_ago
+        self._vitals.condition("hdlc", f"{HDLC_ERRORS_PER_HOUR} damaged frames or more within an hour" if many else "")
+
+    def _beat(self) -> None:
+        wait = self.link.next_attempt - self._clock.monotonic()
+        beat = self._vitals.beat(
+            revision=self._file.revision,
+            interval_s=self._file.interval_s,
+            next_attempt_s=wait if 0 < wait < HOUR_S else 0.0,
+            counters=self.link.counters(),
+        )
+        self._feed.beat(beat)

@@ -1,0 +1,152 @@
+"""A conversation with the meter over a transport, every step of it under an absolute deadline.
+
+In: a profile, a wire, limits. Out: values, and what the association is; typed errors. The generators of
+``poller.dlms.conversation`` are driven here: octets out, octets in, ReplyTimeout thrown into them when a wait is over.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from common.clock import Clock
+from common.errors import BridgeError
+from common.worker_file import Limits
+from poller.dlms.conversation import Association, AttributeRef, Conversation, Exchange, Profile
+from poller.dlms.data import Data
+from poller.dlms.errors import ReplyTimeout
+from poller.errors import ExchangeOverrun, LinkLost
+from poller.resolver import Resolver
+from poller.transport import Wire
+
+SILENCES: Final = 2  # waits in a row without one octet, then the link is lost
+OPEN_SILENCES: Final = 3  # some meters swallow the first SNRMs after a half frame: the protocol may send it three times
+WAITS: Final = 4  # reply times that one request may take in all, with everything the link level repeats
+CLOSE_S: Final = 2.0  # a meter that does not answer DISC within this time is left
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long the last steps to an association took, in milliseconds."""
+
+    resolve_ms: int = 0
+    connect_ms: int = 0
+    associate_ms: int = 0
+
+
+class Session:
+    """One meter's link: closed, or open and associated. Not for two exchanges at the same time."""
+
+    def __init__(self, profile: Profile, wire: Wire, resolver: Resolver, clock: Clock, limits: Limits) -> None:
+        self.conversation = Conversation(profile)
+        self.timings = Timings()
+        self.last_exchange = clock.monotonic()
+        self.closing = False
+        self._wire = wire
+        self._resolver = resolver
+        self._clock = clock
+        self._limits = limits
+        self._silences = 0
+        self._reply_by = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the meter has let us in and nothing has ended that yet."""
+        return self.conversation.association is not None
+
+    def resolve(self, host: str) -> str:
+        """Return the host's numeric address; raise NameUnresolved."""
+        started = self._clock.monotonic()
+        address = self._resolver.resolve(host, started + self._limits.connect_timeout_s)
+        self.timings = Timings(resolve_ms=self._since(started))
+        return address
+
+    def open(self, address: str, port: int) -> Association:
+        """Connect to a numeric address and associate; raise leaves of Relink, Reassociate and Barred."""
+        started = self._clock.monotonic()
+        self._wire.connect(address, port, started + self._limits.connect_timeout_s)
+        self.timings = Timings(self.timings.resolve_ms, self._since(started))
+        try:
+            return self.associate()
+        except BridgeError:
+            self.close()
+            raise
+
+    def associate(self) -> Association:
+        """Open link and association over the connection that stands, also anew."""
+        started = self._clock.monotonic()
+        self._silences = 0
+        association = self._drive(self.conversation.open(), 2 * WAITS * self._limits.reply_timeout_s, OPEN_SILENCES)
+        self.timings = Timings(self.timings.resolve_ms, self.timings.connect_ms, self._since(started))
+        return association
+
+    def get(self, ref: AttributeRef) -> Data:
+        """Return one attribute; raise what the meter or the link says."""
+        return self._drive(self.conversation.get(ref), self._budget(1), SILENCES)
+
+    def get_many(self, refs: Sequence[AttributeRef]) -> list[Data | BridgeError]:
+        """Return attributes in the order asked, each or the error in its place; raise what concerns them all."""
+        return self._drive(self.conversation.get_many(refs), self._budget(len(refs)), SILENCES)
+
+    def close(self) -> None:
+        """Leave the meter in order as far as it answers within CLOSE_S, then close the connection; raises nothing.
+
+        ``closing`` is set meanwhile: nobody may break this off, a session left open bars the way for the next one.
+        """
+        self.closing = True
+        self._silences = 0
+        with suppress(BridgeError):
+            self._drive(self.conversation.close(), min(CLOSE_S, self._limits.reply_timeout_s), SILENCES)
+        self.conversation.association = None
+        self._wire.close()
+        self.closing = False
+
+    def _budget(self, requests: int) -> float:
+        return WAITS * self._limits.reply_timeout_s * max(1, requests)
+
+    def _since(self, started: float) -> int:
+        return round((self._clock.monotonic() - started) * 1000)
+
+    def _drive(self, exchange: Exchange[_T], budget_s: float, silences: int) -> _T:
+        """Run an exchange to its end and return its result; ``budget_s`` bounds it whatever the meter sends."""
+        limit = self._clock.monotonic() + budget_s
+        try:
+            out = next(exchange)
+            self._reply_by = self._clock.monotonic() + self._limits.reply_timeout_s
+            while True:
+                out = self._turn(exchange, out, limit, silences)
+        except StopIteration as end:
+            self.last_exchange = self._clock.monotonic()
+            return cast("_T", end.value)
+        finally:
+            exchange.close()
+
+    def _turn(self, exchange: Exchange[_T], out: bytes, limit: float, silences: int) -> bytes:
+        """Send, wait for octets or for the end of the wait, and hand the outcome to the exchange."""
+        now = self._clock.monotonic()
+        if now >= limit:
+            raise ExchangeOverrun("the exchange did not end in time, though the meter kept answering")
+        if out:
+            self._reply_by = now + self._limits.reply_timeout_s
+        try:
+            if out:
+                self._wire.send(out, min(self._reply_by, limit))
+            octets = self._wire.receive(min(self._next_octet_by(now), limit))
+        except ReplyTimeout as silence:
+            self._count_silence(silences)
+            self._reply_by = self._clock.monotonic() + self._limits.reply_timeout_s
+            return exchange.throw(silence)
+        self._silences = 0
+        return exchange.send(octets)
+
+    def _next_octet_by(self, now: float) -> float:
+        """Return until when to wait: inside a frame the pause between octets counts, else the reply's deadline."""
+        if self.conversation.mid_frame:
+            return min(self._reply_by, now + self._limits.inter_octet_timeout_s)
+        return self._reply_by
+
+    def _count_silence(self, silences: int) -> None:
+        self._silences += 1
+        if self._silences >= silences:
+            raise LinkLost(f"{silences} waits of {self._limits.reply_timeout_s:g} s passed without an octet")
