@@ -14,6 +14,7 @@ from common.clock import Clock
 from common.routes import Target
 from publisher.delivery import (
     DEATH_S,
+    INNOCENT,
     MATURE_S,
     QUOTA_CODE,
     TAKEOVER_MEMORY_S,
@@ -30,7 +31,7 @@ from publisher.delivery import (
 )
 from publisher.dialler import Dialler
 from publisher.lines import Line
-from publisher.mqtt import Session
+from publisher.mqtt import Ended, Session
 from publisher.telemetry import Message
 
 CONNACK_TIMEOUT_S: Final = 10.0
@@ -225,8 +226,9 @@ class Connection:
         outcomes = [
             outcome for fact in self._session.take() if (outcome := self._landed(fact.mid, fact.code, fact.text, now))
         ]
-        if self._session.ended:
-            outcomes += self._lose(now)
+        if end := self._session.ended:
+            self._session.abort(end.fault, end.text)
+            outcomes += self._lose(end, now)
         return outcomes
 
     def caught_up(self, behind: bool) -> None:
@@ -271,41 +273,37 @@ class Connection:
         self._quotas = 0
         return Outcome(Result.DELIVERED, flight, puback_s=took_s)
 
-    def _lose(self, now: float) -> list[Outcome]:
-        assert self._session is not None  # the caller looked
-        assert self._session.ended is not None
-        fault, text = self._session.ended.fault, self._session.ended.text
-        self._session.abort(fault, text)
+    def _lose(self, end: Ended, now: float) -> list[Outcome]:
+        """Settle the end of an attempt or a session."""
         lived_s = now - self._since if self.is_open else 0.0
         self.losses += self.is_open
-        self._tell(fault, text, lived_s)
-        self._record = ended(self._record, Life(fault, lived_s, self.acknowledged, self.target.protocol < 5))
+        before, self._record = self._record, ended(self._record, Life(end.fault, lived_s, self.acknowledged, end.code))
+        self.cause = end.text if self._record.fault is end.fault else f"{end.text}; {_HINT}"
+        self._tell(first=self.is_open or self._record.fault is not before.fault, lived_s=lived_s)
         self._next_attempt = now + delay_s(self._record, self._chance())
-        if self.is_open or (self.state is State.CONNECTING and self._record.count == 1):
+        if self.is_open or before.fault is Fault.STOPPED:
             self._since = now
-        returned = [self._returned(flight, fault, lived_s, now) for flight in self.flights.values()]
-        self.state, self._session, self.cause = step(self.state, Seen.LOST), None, text
-        self.acknowledged = 0
+        returned = [self._returned(flight, end, lived_s, now) for flight in self.flights.values()]
+        self.state, self._session, self.acknowledged = step(self.state, Seen.LOST), None, 0
         for memory in (self.flights, self.announced, self.devices):
             memory.clear()
         return returned
 
-    def _returned(self, flight: Flight, fault: Fault, lived_s: float, now: float) -> Outcome:
-        """Only a session that was lost testifies: not one that we ended, or that another client took over."""
-        if fault is not Fault.LOST:
+    def _returned(self, flight: Flight, end: Ended, lived_s: float, now: float) -> Outcome:
+        """Only a session that was lost testifies: not one that we ended, or the broker for reasons of its own."""
+        if end.fault is not Fault.LOST or end.code in INNOCENT:
             return Outcome(Result.RETURNED, flight)
         since_sent_s = now - flight.sent_at
         return Outcome(Result.RETURNED, flight, death=Death(flight.alone, lived_s, flight.others, since_sent_s))
 
-    def _tell(self, fault: Fault, text: str, lived_s: float) -> None:
+    def _tell(self, *, first: bool, lived_s: float) -> None:
         """Log the first of an episode as a warning, the others below."""
-        first = self.is_open or fault is not self._record.fault
         level = logging.WARNING if first else logging.DEBUG
-        _log.log(
-            level, "not connected target=%s fault=%s cause=%s lived_s=%.1f", self.target.name, fault, text, lived_s
-        )
+        name, fault = self.target.name, self._record.fault
+        _log.log(level, "not connected target=%s fault=%s cause=%s lived_s=%.1f", name, fault, self.cause, lived_s)
 
 
+_HINT: Final = "several sessions ended so: does another client use the same client id or credential?"
 _COMMON: Final = frozenset({Fault.UNREACHABLE, Fault.LOST, Fault.BUSY})
 _CATEGORIES: Final = {
     Fault.UNREACHABLE: "connection",

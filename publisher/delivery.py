@@ -4,7 +4,7 @@ In: what was seen. Out: the next state, the next delay, what becomes of rows. No
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
@@ -90,7 +90,9 @@ JITTER: Final = 0.2  # a delay is shortened by up to this part of it, so that ma
 STEADY_S: Final = 10.0  # a session that lived this long and delivered has earned the first delay again
 TAKEOVER_MEMORY_S: Final = 60.0  # a session must live this long before a takeover is forgotten
 SHORT_LIFE_S: Final = 5.0
-SHORT_LIVES: Final = 3  # MQTT 3.1.1 names no cause: so many short sessions in a row are taken for a takeover
+# MQTT 3.1.1 and some brokers name no cause: so many short sessions in a row, with no refused connect between them, are
+# taken for a takeover. More than SUSPECT_AFTER: a row that kills sessions is found out before.
+SHORT_LIVES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +106,25 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """An attempt or a session that ended. ``lived_s`` 0: it never opened; ``mute``: the protocol names no causes."""
+    """An attempt or a session that ended. ``lived_s`` 0: it never opened; ``code``: the broker's, 0 if it gave none."""
 
     fault: Fault
     lived_s: float = 0.0
     acknowledged: int = 0
-    mute: bool = False
+    code: int = 0
 
 
 def ended(record: Record, life: Life) -> Record:
     """Return the record after a life."""
-    fault, lived_s, acknowledged = life.fault, life.lived_s, life.acknowledged
-    short = life.mute and fault is Fault.LOST and lived_s < SHORT_LIFE_S and acknowledged == 0
+    haunted = record.fault is Fault.TAKEN_OVER
+    limit_s = TAKEOVER_MEMORY_S if haunted else SHORT_LIFE_S
+    short = life.fault is Fault.LOST and life.code == 0 and 0 < life.lived_s < limit_s
     short_lives = record.short_lives + 1 if short else 0
-    if short_lives >= SHORT_LIVES:
-        fault = Fault.TAKEN_OVER
+    fault = Fault.TAKEN_OVER if short and (haunted or short_lives >= SHORT_LIVES) else life.fault
     needed_s = TAKEOVER_MEMORY_S if Fault.TAKEN_OVER in {record.fault, fault} else STEADY_S
-    steady = lived_s >= needed_s and acknowledged > 0
+    steady = life.lived_s >= needed_s and life.acknowledged > 0
     same = record.fault is fault or {record.fault, fault} == {Fault.LOST, Fault.UNREACHABLE}
-    count = record.count + 1 if same and not steady else 1
-    return replace(record, fault=fault, count=count, short_lives=short_lives)
+    return Record(fault, record.count + 1 if same and not steady else 1, short_lives)
 
 
 def delay_s(record: Record, chance: float) -> float:
@@ -136,6 +137,7 @@ def delay_s(record: Record, chance: float) -> float:
 # MQTT 5 CONNACK (section 3.2.2.2) and DISCONNECT (3.14.2.1) reason codes; paho gives those of 3.1.1 the same numbers
 REFUSALS: Final = frozenset({0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x98, 0x99, 0x9C, 0x9D})
 PATIENCE: Final = frozenset({0x88, 0x89, 0x93, 0x96, 0x97, 0x9F})
+INNOCENT: Final = frozenset({0x8B, 0x98})  # the server goes down, an administrator acts: no row is to blame
 TAKEOVER_CODE: Final = 0x8E
 QUOTA_CODE: Final = 0x97
 

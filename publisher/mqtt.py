@@ -38,10 +38,11 @@ class Unpublishable(Skip):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why a session is over: the next step's name, and a text for a person."""
+    """Why a session is over: the next step's name, a text for a person, the broker's reason code (0: it gave none)."""
 
     fault: Fault
     text: str
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,9 @@ class Session:
         except _FOREIGN as error:
             self.abort(Fault.LOST, f"what the broker sent is not MQTT: {type(error).__name__}: {error}")
 
-    def _end(self, fault: Fault, text: str) -> None:
+    def _end(self, fault: Fault, text: str, code: int = 0) -> None:
         if self.ended is None:
-            self.ended = Ended(fault, text)
+            self.ended = Ended(fault, text if code == 0 else f"{text} (0x{code:02x})", code)
 
     def _on_socket_open(self, _client: paho.Client, _data: object, opened: object) -> None:
         self._socket = cast("socket.socket", opened)
@@ -165,7 +166,7 @@ class Session:
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self._end(fault_of_code(code.value, opened=False), f"refused by the broker: {code} (0x{code.value:02x})")
+            self._end(fault_of_code(code.value, opened=False), f"refused by the broker: {code}", code.value)
             return
         self.opened = True
         limits = _limits(properties)
@@ -179,7 +180,7 @@ class Session:
         self, _client: paho.Client, _data: object, flags: paho.DisconnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            self._end(fault_of_code(code.value, opened=True), f"ended by the broker: {code} (0x{code.value:02x})")
+            self._end(fault_of_code(code.value, opened=True), f"ended by the broker: {code}", code.value)
         elif self.opened:
             self._end(Fault.LOST, f"connection lost: {code}")
         else:

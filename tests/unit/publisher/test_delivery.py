@@ -86,13 +86,20 @@ def test_a_session_that_keeps_being_taken_over_waits_for_minutes() -> None:
     assert record_after(Life(Fault.TAKEN_OVER, 15.0, 9), Life(Fault.LOST, 61.0, 9)).count == 1
 
 
-def test_three_short_sessions_in_a_row_are_a_takeover_where_the_protocol_names_no_cause() -> None:
-    short = Life(Fault.LOST, 0.5, 0, mute=True)
-    assert record_after(short, short).fault is Fault.LOST
-    assert record_after(short, short, short).fault is Fault.TAKEN_OVER
-    assert record_after(short, Life(Fault.UNREACHABLE, mute=True), short, short).fault is Fault.LOST
-    spoken = Life(Fault.LOST, 0.5, 0, mute=False)
-    assert record_after(spoken, spoken, spoken, spoken).fault is Fault.LOST
+def test_short_sessions_in_a_row_are_a_takeover_where_no_cause_is_named() -> None:
+    short = Life(Fault.LOST, 0.5, 3)
+    assert record_after(*[short] * 4).fault is Fault.LOST
+    assert record_after(*[short] * 5).fault is Fault.TAKEN_OVER
+    assert record_after(*[short] * 4, Life(Fault.UNREACHABLE), short).fault is Fault.LOST
+    named = Life(Fault.LOST, 0.5, 3, code=0x8B)
+    assert record_after(*[named] * 9).fault is Fault.LOST
+
+
+def test_after_a_takeover_a_session_of_less_than_a_minute_is_one_more() -> None:
+    taken = [Life(Fault.LOST, 0.5, 3)] * 5
+    again = record_after(*taken, Life(Fault.LOST, 20.0, 9))
+    assert (again.fault, again.count) == (Fault.TAKEN_OVER, 2)
+    assert record_after(*taken, Life(Fault.LOST, 61.0, 9)).fault is Fault.LOST
 
 
 @pytest.mark.parametrize(
