@@ -86,15 +86,16 @@ def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, as_js
     seen = looks = 0
     with opened() as store:
         follower = Follower(store, ids, as_json=as_json)
-        while not (count and seen >= count):
+        while True:
             if limit is not None and clock.monotonic() >= limit:
                 return Outcome.DONE if seen and not count else Outcome.FAILED
             if looks % RELIST_LOOKS == 0:
                 follower.find()
             seen += follower.look()
             looks += 1
+            if count and seen >= count:
+                return Outcome.DONE
             clock.sleep(LOOK_S)
-    return Outcome.DONE
 
 
 def clock_text(at_ms: int) -> str:

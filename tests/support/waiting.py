@@ -8,7 +8,7 @@ Found = TypeVar("Found")
 PAUSE_S = 0.02  # between two looks: short beside every limit that is tested
 
 
-def wait_until(predicate: Callable[[], Found], timeout: float, what: str) -> Found:
+def wait_until(predicate: Callable[[], Found | None], timeout: float, what: str) -> Found:
     """Return the first true value of ``predicate``; after ``timeout`` seconds fail and say what was waited for."""
     started = time.monotonic()
     while True:
