@@ -57,11 +57,15 @@ class Follower:
         return row.uid in self._meters and self._readings.get(row.uid) != (row.epoch, row.seq)
 
     def _state_changed(self, row: "MeterStateRow") -> None:
+        """Show a meter's new state; at the beginning only one that keeps it from being read."""
+        is_first = row.uid not in self._states
         self._states[row.uid] = (row.status, row.cause)
         name = self._meters[row.uid].wish.name
+        if is_first and row.status is MeterState.ACTIVE and not row.cause:
+            return
         if self._as_json:
             show_json({"meter": name, "state": row.status, "cause": row.cause, "detail": row.detail})
-        elif row.status is not MeterState.ACTIVE or row.cause:
+        else:
             show_line(f"{clock_text(row.updated_ms)}  {name}  is {row.status}: {row.detail or row.cause}".rstrip(": "))
 
     def _show(self, row: "LatestRow", name: str) -> None:
