@@ -337,7 +337,7 @@ def test_no_secret_is_ever_printed(meterctl: Meterctl, tmp_path: Path) -> None:
     shown = [meterctl("add", "hall", "--host", "192.0.2.1", *secrets, "--json")]
     shown += [meterctl(*words) for words in (("list", "--json"), ("status", "hall"), ("status", "hall", "--json"))]
     assert not any(secret in ended.out + ended.err for ended in shown for secret in SECRETS)
-    assert cast("dict[str, object]", shown[0].document)["password_set"] is True
+    assert shown[0].document["password_set"] is True
 
 
 # settings
