@@ -4,6 +4,7 @@ In: envelopes from the bus, readiness of MQTT sockets, the routes file, time. Ou
 brokers, acknowledgements to workers, a heartbeat each second. What arrives is committed and sent in the same turn.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,10 @@ from publisher.teller import Teller
 
 ROUTES_S: Final = 0.5  # how often the routes file is looked at; also the longest wait of the loop
 SECOND_S: Final = 1.0  # heartbeat, bounds of the outbox, keep-alive, the look for rows that nobody announced
+LOCAL_BROKER_PORT: Final = (
+    1884  # without a token: the local-broker mode of this product's predecessors (SPEC section 7)
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Pump:
         self._outbox = parts.outbox
         self._dialler = Dialler()
         self._lines = Lines()
-        self._sender = Sender(parts.outbox, self._lines, parts.clock)
+        self._sender = Sender(parts.outbox, self._lines)
         self._teller = Teller(parts.outbox, parts.intake, self._sender, self._lines, parts.clock)
         self._connections: dict[str, Connection] = {}
         self._sender.targets = self._connections
@@ -131,6 +136,7 @@ class Pump:
         self._next_second = now + SECOND_S
         for connection in self._connections.values():
             connection.tick(now)
+            self._sender.tell_silent(connection, now)
         self._outbox.trim()
         self._lines.keep(self._connections)
         for uid in self._outbox.waiting_uids():
@@ -178,6 +184,8 @@ class Pump:
                     target, self._parts.limits, self._clock, self._dialler, self._parts.chance
                 )
             self._connections[name].will = self._last_will(routes, target)
+            if target.port == LOCAL_BROKER_PORT and not target.username:
+                _log.warning("target=%s has no token: one topic for all its meters, which merges them", name)
         self._sender.routes = routes.routes
         self._parts.intake.set_routes(routes.routes)
 

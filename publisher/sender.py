@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Final
 
-from common.clock import Clock
 from common.errors import BridgeError
 from common.routes import Mode, Route
 from publisher import telemetry
@@ -23,8 +22,12 @@ from publisher.suspects import Suspects
 from publisher.telemetry import MAX_BATCH, MAX_PAYLOAD, Message
 
 MAX_GENERIC: Final = 256 << 10  # octets of a payload in generic mode; a reading of 256 quantities has some 20 kB
+ONLINE: Final = "online"
+SILENT: Final = "silent"
 HEADROOM: Final = 128  # octets of a PUBLISH packet besides topic and payload
 STRANDED_S: Final = 5.0  # rows whose connection is not configured are looked at again after this
+SILENT_S: Final = 60.0  # without a reading for this long, and three times its usual interval, a meter is silent
+SILENT_INTERVALS: Final = 3.0
 TRIAL_S: Final = 1.0  # a suspect waits in steps of this for a session that can testify
 _log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Sender:
     """See the module's text."""
 
-    def __init__(self, outbox: Outbox, lines: Lines, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, lines: Lines) -> None:
         self.routes: Mapping[bytes, Route] = {}
         self.targets: Mapping[str, Connection] = {}
         self.counters: Counter[str] = Counter()
@@ -41,7 +44,7 @@ class Sender:
         self._outbox = outbox
         self._lines = lines
         self._suspects = Suspects()
-        self._clock = clock
+        self._heard: dict[bytes, tuple[float, float]] = {}  # when the last live reading went out, and the gap before it
 
     def lanes(self, uid: bytes) -> Sequence[Lane]:
         """Return the lanes of a meter, as its present route wants them."""
@@ -179,14 +182,28 @@ class Sender:
     def _announce(self, line: Line, row: Row, connection: Connection, now: float) -> None:
         """Say once per session, and again when it changes, what is not a reading."""
         route = self.routes.get(row.uid, row.route)
-        if row.mode is Mode.GENERIC:
-            word, message = "online", _online(row, line.lane)
-        else:
-            word, message = repr(route.attributes), telemetry.attributes(row.mode, row.device, route.attributes)
-        if message is None or connection.announced.get(row.uid) == word or not connection.room(now):
+        if row.mode is not Mode.GENERIC:
+            message = telemetry.attributes(row.mode, row.device, route.attributes)
+            self._note(connection, row.uid, repr(route.attributes), message, now)
+        elif line.lane is not Lane.BACKLOG:  # a meter is online when its present arrives, not its past
+            last, _ = self._heard.get(row.uid, (now, 0.0))
+            self._heard[row.uid] = (now, now - last)
+            self._note(connection, row.uid, ONLINE, telemetry.meter_status(row.route.meter, ONLINE), now)
+
+    def _note(self, connection: Connection, uid: bytes, word: str, message: Message | None, now: float) -> None:
+        if message is None or connection.announced.get(uid) == word or not connection.room(now):
             return
-        connection.announced[row.uid] = word
+        connection.announced[uid] = word
         connection.send(message, Flight(Work.NOTE, sent_at=now))
+
+    def tell_silent(self, connection: Connection, now: float) -> None:
+        """Say which meters of a connection have fallen silent, or never spoke since it is there; once a second."""
+        for uid, route in self.routes.items():
+            if route.mode is not Mode.GENERIC or route.target != connection.target.name:
+                continue
+            last, gap = self._heard.setdefault(uid, (now, 0.0))
+            if now - last > max(SILENT_S, SILENT_INTERVALS * gap):
+                self._note(connection, uid, SILENT, telemetry.meter_status(route.meter, SILENT), now)
 
     # ---- back
 
@@ -229,8 +246,3 @@ class Sender:
         _log.error("set aside row=%d reason=%s detail=%s", row_id, reason, detail)
         self.counters[f"set_aside_{reason}"] += 1
         self._outbox.set_aside(row_id, reason)
-
-
-def _online(row: Row, lane: Lane) -> Message | None:
-    """A meter is online when its present arrives, not its past."""
-    return None if lane is Lane.BACKLOG else telemetry.meter_status(row.route.meter, "online")
