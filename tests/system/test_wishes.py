@@ -1,5 +1,6 @@
 """Wishes from the command line become true within seconds, survive restarts, and touch nobody else."""
 
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def test_an_unreachable_meter_is_named_so_and_harms_nobody(system: System) -> No
     assert after == before
     for meter in others:
         arrived = [item.at for item in system.subscriber.received(f"meters/{meter}/telemetry") if item.at >= since]
-        gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
         assert max(gaps) < 2 * system.interval_s, (meter, gaps)
     assert system.state_of("nobody") == "unreachable"
 
@@ -121,7 +122,7 @@ def _status(system: System, meter: str) -> dict[str, object]:
 
 
 def _connected(system: System, meter: str) -> bool:
-    return bool(_status(system, meter)["connections"])
+    return bool(_status(system, meter)["connected"])
 
 
 def _refusals(system: System, meter: str) -> int:
