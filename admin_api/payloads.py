@@ -6,11 +6,12 @@ store's rules. What the API answers in a meter beyond its wishes may be sent bac
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from admin_api.readers import (
     BadPayload,
     Reader,
+    Values,
     as_flag,
     as_list,
     as_number,
@@ -134,9 +135,9 @@ def known_queries(query: Mapping[str, str], *names: str) -> None:
             raise BadPayload(shown(name), f"not a query parameter here; there are {', '.join(names) or 'none'}")
 
 
-def _values(body: object) -> dict[str, Any]:
+def _values(body: object) -> Values:
     """Return a body's fields of the right types; measurements stay as they came: they need the model."""
-    values: dict[str, Any] = {}
+    values: Values = {}
     for name, value in as_object(body, "body").items():
         if name in READ_ONLY:
             continue
@@ -146,7 +147,7 @@ def _values(body: object) -> dict[str, Any]:
     return values
 
 
-def _completed(kept: dict[str, Any], given: dict[str, Any]) -> MeterWish:
+def _completed(kept: Values, given: Values) -> MeterWish:
     name = given.get("model", DEFAULT_MODEL)
     if name not in MODELS:
         raise BadPayload("model", f"one of {', '.join(MODELS)} was expected, not {shown(name)}")
@@ -158,7 +159,7 @@ def _completed(kept: dict[str, Any], given: dict[str, Any]) -> MeterWish:
     return wish
 
 
-def _implied(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _implied(values: Values, given: Values) -> Values:
     """A password means that it is to be used, a token that ThingsBoard is, unless something else is said."""
     if values.get("password") and "authentication" not in given:
         values["authentication"] = "lls"
@@ -167,8 +168,8 @@ def _implied(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _defaults(model: Model, transport: str | None) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _defaults(model: Model, transport: str | None) -> Values:
+    values: Values = {
         "transport": model.transport,
         "port": model.port,
         "client_id": model.client_id,
@@ -201,8 +202,8 @@ def _measurement(item: object, known: Mapping[str, CatalogueEntry], where: str) 
     return MeasurementWish(**values)
 
 
-def _measurement_values(item: object, where: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _measurement_values(item: object, where: str) -> Values:
+    values: Values = {}
     for given, value in as_object(item, where).items():
         name = _ALIASES.get(given, given)
         if name not in _MEASUREMENT_READERS:
@@ -211,7 +212,7 @@ def _measurement_values(item: object, where: str) -> dict[str, Any]:
     return values
 
 
-def _found_at(entry: CatalogueEntry) -> dict[str, Any]:
+def _found_at(entry: CatalogueEntry) -> Values:
     return {"obis_code": entry.obis, "class_id": entry.class_id, "attribute": entry.attribute}
 
 

@@ -13,6 +13,7 @@ from common.store.errors import BadWish
 MAX_TEXT: Final = 4096  # characters of any text, before the rules look closer
 MAX_LIST: Final = 1024  # elements of any list or object, before the rules look closer
 Reader = Callable[[object, str], Any]
+Values = dict[str, Any]  # fields by name, each of the type that its reader gave it
 
 
 class BadPayload(BadWish):
