@@ -180,18 +180,16 @@ class Pump:
                 del self._connections[name]
         for name, target in routes.targets.items():
             if name not in self._connections:
-                self._connections[name] = Connection(
-                    target, self._parts.limits, self._clock, self._dialler, self._parts.chance
-                )
-            self._connections[name].will = self._last_will(routes, target)
-            if target.port == LOCAL_BROKER_PORT and not target.username:
-                _log.warning("target=%s has no token: one topic for all its meters, which merges them", name)
+                self._connections[name] = self._connection(target, routes)
+            generic = Mode.GENERIC in _modes(routes, name)
+            self._connections[name].will = telemetry.bridge_status(target.client_id, "offline") if generic else None
         self._sender.routes = routes.routes
         self._parts.intake.set_routes(routes.routes)
 
-    def _last_will(self, routes: Routes, target: Target) -> telemetry.Message | None:
-        generic = any(route.target == target.name and route.mode is Mode.GENERIC for route in routes.routes.values())
-        return telemetry.bridge_status(target.client_id, "offline") if generic else None
+    def _connection(self, target: Target, routes: Routes) -> Connection:
+        if target.port == LOCAL_BROKER_PORT and not target.username and Mode.TB_DEVICE in _modes(routes, target.name):
+            _log.warning("target=%s has no token: one topic for all its meters, which merges them", target.name)
+        return Connection(target, self._parts.limits, self._clock, self._dialler, self._parts.chance)
 
     def _greet(self, connection: Connection, now: float) -> None:
         if connection.will:
@@ -204,3 +202,7 @@ class Pump:
             if connection.will and connection.room(now):
                 connection.send(connection.will, Flight(Work.NOTE, sent_at=now))
                 connection.flush()
+
+
+def _modes(routes: Routes, target: str) -> set[Mode]:
+    return {route.mode for route in routes.routes.values() if route.target == target}
