@@ -35,6 +35,9 @@ log = logging.getLogger("poller.main")
 def main() -> int:
     """Run a worker; return its exit code."""
     arguments = sys.argv[1:]
+    if arguments in (["-h"], ["--help"]):
+        sys.stdout.write(f"{USAGE}\n")
+        return Exit.OK
     if len(arguments) != 2 or arguments[0] != "--config":
         sys.stderr.write(f"{USAGE}\n")
         return Exit.BAD_CONFIGURATION
