@@ -33,7 +33,7 @@ def test_routes_are_given_once_for_each_replacement(tmp_path: Path) -> None:
 def test_a_bad_file_changes_nothing_and_is_named_until_it_is_good_again(tmp_path: Path) -> None:
     path = tmp_path / "routes.json"
     file = RouteFile(path)
-    path.write_text('{"targets": [], "routes": [{"uid": "00"}]}', encoding="utf-8")
+    path.write_text('{"targets": [], "routes": [{"mode": "generic", "uid": "00"}]}', encoding="utf-8")
     assert file.look() is None
     assert "routes[0]" in file.fault
     assert "uid" in file.fault
