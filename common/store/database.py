@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 
-from common.store.errors import StoreDamaged, StoreUnavailable
+from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 5000
 WAL_LIMIT: Final = 64 << 20  # octets that the WAL file keeps after a checkpoint
@@ -43,7 +43,7 @@ class Database:
 
     @contextmanager
     def begin(self, way: Way) -> Iterator[Connection]:
-        """Give a connection inside a transaction; raise StoreUnavailable or StoreDamaged."""
+        """Give a connection inside a transaction; raise StoreUnavailable, StoreDamaged or BadStoreUrl."""
         try:
             with self._engine(way).begin() as connection:
                 yield connection
@@ -103,7 +103,10 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
 
 def _make_engine(url: str, way: Way) -> Engine:
     begin, synchronous = way.value
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), max_overflow=POOL_OVERFLOW)
+    try:
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), max_overflow=POOL_OVERFLOW)
+    except (exc.ArgumentError, ModuleNotFoundError) as error:
+        raise BadStoreUrl(f"[store] url: {_first_line(error)}") from None
     if engine.dialect.name != "sqlite":
         return engine
 

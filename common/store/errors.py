@@ -7,6 +7,10 @@ class StoreUnavailable(Again):
     """The database cannot be reached, is locked for longer than its patience, or its disk is full."""
 
 
+class BadStoreUrl(Hopeless):
+    """The store's URL is none, or names a database whose driver is not installed."""
+
+
 class StoreDamaged(Hopeless):
     """The database answers, but not as this program's schema demands: damaged, or never upgraded."""
 

@@ -27,6 +27,15 @@ class Starts:
         with self._database.begin(Way.READ) as connection:
             return int(connection.execute(query).scalar_one())
 
+    def recent(self, at_ms: int) -> dict[bytes, list[int]]:
+        """Return when each worker was started at or after a time, ascending."""
+        query = select(starts.c.uid, starts.c.at_ms).where(starts.c.at_ms >= at_ms).order_by(starts.c.at_ms)
+        found: dict[bytes, list[int]] = {}
+        with self._database.begin(Way.READ) as connection:
+            for uid, started_ms in connection.execute(query):
+                found.setdefault(uid, []).append(started_ms)
+        return found
+
     def trim(self, now_ms: int) -> None:
         """Forget what happened a week ago."""
         with self._database.begin(Way.STATE) as connection:

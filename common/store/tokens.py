@@ -38,7 +38,7 @@ class Tokens:
 
     def verify(self, text: str) -> TokenRow | None:
         """Return whose token this is; None when it is nobody's or revoked."""
-        if not text.startswith(PREFIX) or len(text) > MAX_TEXT:
+        if not text.startswith(PREFIX) or len(text) > MAX_TEXT or not text.isascii():
             return None
         query = select(tokens).where(tokens.c.digest == _digest(text), tokens.c.revoked_at.is_(None))
         with self._database.begin(Way.READ) as connection:

@@ -1,0 +1,167 @@
+"""The database under the store: schema, durability, several processes, damage."""
+
+import multiprocessing
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from common.store.database import Database, Way
+from common.store.engine import Store, open_store
+from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
+from common.store.model import MeterStateRow, Role
+from common.store.tables import metadata
+from common.vault import Vault
+from tests.support.installation import wish
+
+WRITERS, ROUNDS = 4, 25
+
+
+def _open(directory: Path) -> Store:
+    return open_store(f"sqlite:///{directory}/store.db", Vault.create(directory / "master.key"))
+
+
+def _upgrade(directory: Path) -> int:
+    store = _open(directory)
+    store.upgrade()
+    return store.wishes_version()
+
+
+def _write(directory: Path, number: int) -> None:
+    store = _open(directory)
+    for turn in range(ROUNDS):
+        store.meters.add(wish(f"m-{number}-{turn}", port=1000 + number * ROUNDS + turn), f"writer {number}")
+        store.states.write([MeterStateRow(bytes(15) + bytes([number]))])
+
+
+def test_the_migrations_make_the_schema_of_the_tables(tmp_path: Path, store: Store) -> None:
+    assert store.wishes_version() == 1
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.READ) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_an_upgrade_of_what_is_up_to_date_changes_nothing(store: Store) -> None:
+    store.meters.add(wish(), "test")
+    store.upgrade()
+    assert [meter.wish for meter in store.meters.list()] == [wish()]
+
+
+@pytest.mark.parametrize(("way", "synchronous"), [(Way.WISH, 2), (Way.STATE, 1), (Way.READ, 1)])
+def test_wishes_survive_a_power_cut(tmp_path: Path, store: Store, way: Way, synchronous: int) -> None:
+    store.check()
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(way) as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("synchronous", "journal_mode", "foreign_keys", "busy_timeout")
+        }
+    expected = {"synchronous": synchronous, "journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
+    assert pragmas == expected
+
+
+def test_a_write_holds_the_lock_from_its_first_moment(tmp_path: Path, store: Store) -> None:
+    store.check()
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.STATE):
+        other = sqlite3.connect(tmp_path / "store.db", timeout=0, isolation_level=None)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+
+def test_what_raises_is_rolled_back(store: Store, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/store.db")
+
+    def fail() -> None:
+        with database.begin(Way.WISH) as connection:
+            connection.execute(text("UPDATE versions SET value = 99"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert store.wishes_version() == 1
+    database.close()
+
+
+def test_eight_processes_upgrade_at_once(tmp_path: Path) -> None:
+    Vault.create(tmp_path / "master.key")
+    with multiprocessing.get_context("spawn").Pool(8) as pool:
+        assert pool.map(_upgrade, [tmp_path] * 8) == [1] * 8
+
+
+def test_several_processes_write_without_losing_anything(tmp_path: Path) -> None:
+    _upgrade(tmp_path)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(tmp_path, number)) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    store = _open(tmp_path)
+    assert len(store.meters.list()) == WRITERS * ROUNDS
+    assert store.wishes_version() == 1 + WRITERS * ROUNDS
+    assert len(store.states.list()) == WRITERS
+    store.close()
+
+
+def test_a_forked_child_gets_connections_of_its_own(store: Store) -> None:
+    store.meters.add(wish(), "test")
+    child = os.fork()
+    if child == 0:
+        store.tokens.create(Role.VIEWER, "child")
+        os._exit(0 if store.wishes_version() == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [row.label for row in store.tokens.list()] == ["child"]
+
+
+def test_a_store_that_was_never_made_says_what_makes_it(tmp_path: Path) -> None:
+    store = _open(tmp_path)
+    with pytest.raises(StoreDamaged, match="meterctl init"):
+        store.check()
+    store.close()
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"garbage, garbage, garbage" * 100)
+    store = _open(tmp_path)
+    with pytest.raises(StoreDamaged, match="not a database"):
+        store.check()
+    with pytest.raises((StoreDamaged, StoreUnavailable)):
+        store.upgrade()
+    store.close()
+
+
+def test_a_directory_that_is_not_there_makes_the_store_unavailable(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/gone/store.db", Vault(bytes(32)))
+    with pytest.raises(StoreUnavailable):
+        store.check()
+
+
+def test_a_schema_of_another_version_is_refused(store: Store, tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.WISH) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreDamaged, match="9999"):
+        store.upgrade()
+
+
+def test_no_error_shows_the_password_of_a_url() -> None:
+    store = open_store("postgresql://bridge:hush@127.0.0.1:1/x", Vault(bytes(32)))
+    with pytest.raises((StoreUnavailable, BadStoreUrl)) as caught:
+        store.check()
+    assert "hush" not in caught.value.detail
+
+
+@pytest.mark.parametrize("url", ["", "store.db", "nosuchbase://x/y"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(BadStoreUrl, match="url"):
+        open_store(url, Vault(bytes(32))).check()
+
+
+def test_the_store_loads_no_alembic() -> None:
+    code = "import sys, common.store.engine; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

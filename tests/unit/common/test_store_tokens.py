@@ -1,0 +1,37 @@
+"""API tokens: shown once, kept as a digest, worthless when revoked."""
+
+from pathlib import Path
+
+import pytest
+
+from common.store.engine import Store
+from common.store.errors import NoSuchToken
+from common.store.model import Role
+
+
+def test_a_token_is_verified_until_it_is_revoked(store: Store) -> None:
+    number, text = store.tokens.create(Role.OPERATOR, "night shift")
+    found = store.tokens.verify(text.reveal())
+    assert found is not None
+    assert (found.id, found.role, found.label) == (number, Role.OPERATOR, "night shift")
+    store.tokens.revoke(number)
+    assert store.tokens.verify(text.reveal()) is None
+    assert [row.revoked_at is None for row in store.tokens.list()] == [False]
+    with pytest.raises(NoSuchToken):
+        store.tokens.revoke(number)
+
+
+def test_a_token_is_long_random_and_nowhere_in_the_files(store: Store, tmp_path: Path) -> None:
+    texts = {store.tokens.create(Role.ADMIN, "x")[1].reveal() for _ in range(3)}
+    assert len(texts) == 3
+    files = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
+    for text in texts:
+        assert text.startswith("dbt_")
+        assert len(text) == 47
+        assert text[4:].encode() not in files
+
+
+@pytest.mark.parametrize("text", ["", "dbt_", "dbt_" + "x" * 43, "x" * 47, "dbt_" + "x" * 10_000, "dbt_\ud800"])
+def test_nobodys_token_is_nobodys(store: Store, text: str) -> None:
+    store.tokens.create(Role.ADMIN, "x")
+    assert store.tokens.verify(text) is None
