@@ -260,14 +260,22 @@ class Conversation:
         """Send a request, return the answer with its invoke id; drop and count answers to anything older."""
         octets = yield from self._link.request(request)
         for _ in range(MAX_LATE):
-            if octets[:1] == bytes((GET_RESPONSE,)) and len(octets) > 2:
-                if octets[2] & INVOKE_MASK == invoke:
-                    return decode_apdu(octets)
-            elif not octets or octets[0] not in _UNSOLICITED:
-                raise _complaint(decode_apdu(octets))
-            self.counters.late_answers += 1
-            octets = yield from self._link.more()
+            if self._is_late(octets, invoke):
+                octets = yield from self._link.more()
+            else:
+                return decode_apdu(octets)
         raise UnexpectedReply(f"{MAX_LATE} answers came, and none to invoke id {invoke}")
+
+    def _is_late(self, octets: bytes, invoke: int) -> bool:
+        """Say whether an APDU answers something older, or nothing; raise when it answers with no get-response."""
+        if octets[:1] == bytes((GET_RESPONSE,)) and len(octets) > 2:
+            late = octets[2] & INVOKE_MASK != invoke
+        elif octets and octets[0] in _UNSOLICITED:
+            late = True
+        else:
+            raise _complaint(decode_apdu(octets))
+        self.counters.late_answers += late
+        return late
 
     def _next_invoke(self) -> int:
         """Return 1 to 15, in turn."""

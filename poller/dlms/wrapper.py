@@ -40,7 +40,6 @@ class WrapperDecoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._needed = _HEADER
 
     @property
     def waiting(self) -> bool:
