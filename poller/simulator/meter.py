@@ -190,7 +190,8 @@ class Connection:
                 self._meter.record(self.number, step._replace(answered=False))
         self._steps.clear()
         if self._session is not None:
-            self._session.end(self._meter.loop.clock.monotonic())
+            for record in self._session.end(self._meter.loop.clock.monotonic()):
+                self._meter.record(self.number, record)
         self._meter.gone(self)
 
 

@@ -114,6 +114,17 @@ BENDS: Final[Mapping[FaultKind, Bend]] = {
 """In the order in which faults that strike together are applied."""
 
 
+SPOILING: Final = frozenset({
+    *(FaultKind.DROP, FaultKind.BAD_FCS, FaultKind.BAD_HCS, FaultKind.HALF, FaultKind.RST, FaultKind.FIN),
+    *(FaultKind.WRONG_NS, FaultKind.WRONG_INVOKE, FaultKind.EXCEPTION),
+})
+
+
+def spoils(fault: Fault) -> bool:
+    """Say whether a client cannot take this fault's answer for one."""
+    return fault.kind in SPOILING or (fault.kind is FaultKind.GARBAGE and fault.where is Where.INSTEAD)
+
+
 def play(answer: list[Step], struck: Sequence[Fault], random: Random) -> list[Step]:
     """Return the steps that are left of an answer."""
     by_kind = {fault.kind: fault for fault in struck}

@@ -25,7 +25,8 @@ _BY_KIND: Final = {
     Kind.RNR: Asked.POLL,
     Kind.REJ: Asked.POLL,
 }
-_NEVER_SENT: Final = frozenset({FaultKind.DROP, FaultKind.DM, FaultKind.FRMR})
+_AT_ONCE: Final = frozenset({"disc"})
+"""Events that are recorded whatever becomes of the answer."""
 Request = TypeVar("Request")
 MAX_BACKLOG: Final = 64
 """Requests taken from one stretch of octets; a client that asks more at once is only flooding."""
@@ -43,8 +44,8 @@ class Session(Protocol):
     def reboot(self) -> None:
         """Forget link and association."""
 
-    def end(self, now: float) -> None:
-        """The connection is gone."""
+    def end(self, now: float) -> list[Record]:
+        """The connection is gone: return what was never answered."""
 
 
 class _Answering:
@@ -54,21 +55,35 @@ class _Answering:
         self._device = device
         self._application = Application(device.kind, device.objects)
         self._held = False
+        self._unsaid: list[Record] = []
 
     def _taken(self, found: list[Request]) -> list[Request]:
         """Return as many requests as a meter takes at once."""
         self._device.counters.flooded += max(0, len(found) - MAX_BACKLOG)
         return found[:MAX_BACKLOG]
 
-    def _records(self, struck: Sequence[Fault]) -> list[Step]:
-        """Turn the application's notes into records and counts."""
+    def _news(self, fault: str) -> list[Step]:
+        """Take the application's notes: return what is recorded at once, keep the rest until its answer goes out."""
         self._count_association()
         notes, self._application.notes = self._application.notes, []
-        sent = not any(fault.kind in _NEVER_SENT for fault in struck)
-        names = "+".join(fault.kind.value for fault in struck)
-        return [self._record(note, names, sent) for note in notes]
+        records = [self._record(note, fault) for note in notes]
+        later = [record for record in records if record.note.event not in _AT_ONCE]
+        given_up = self._given_up() if later else []
+        self._unsaid += later
+        return [*given_up, *(record for record in records if record.note.event in _AT_ONCE)]
 
-    def _record(self, note: Note, fault: str, sent: bool) -> Record:
+    def _given_up(self) -> list[Record]:
+        """Return the records of an answer that will not go out any more."""
+        given_up, self._unsaid = self._unsaid, []
+        return [record._replace(answered=False) for record in given_up]
+
+    def _said_now(self, answer: list[Step], fault: str) -> list[Step]:
+        """Put the records of the answer before its last octets: then it has gone out."""
+        said, self._unsaid = self._unsaid, []
+        last = max((at for at, step in enumerate(answer) if isinstance(step, Send)), default=len(answer))
+        return [*answer[:last], *(record._replace(fault=fault) for record in said), *answer[last:]]
+
+    def _record(self, note: Note, fault: str) -> Record:
         counters = self._device.counters
         match note.event:
             case "get":
@@ -84,7 +99,7 @@ class _Answering:
                 counters.denied += 1
             case "disc":
                 counters.discs += 1
-        return Record(note, counters.associations, fault, sent)
+        return Record(note, counters.associations, fault)
 
     def _count_association(self) -> None:
         held = self._application.granted is not None
@@ -96,13 +111,15 @@ class _Answering:
         least, most = self._device.spec.delay
         return [Wait(self._device.random.uniform(least, most))] if most else []
 
-    def _finished(self, answer: list[Step], struck: Sequence[Fault]) -> list[Step]:
-        """Put records, delay and faults around an answer."""
-        records = self._records(struck)
+    def _finished(self, answer: list[Step], struck: Sequence[Fault], *, carries: bool) -> list[Step]:
+        """Put records, delay and faults around an answer; ``carries``: it holds what the application said."""
+        names = "+".join(fault.kind.value for fault in struck)
+        records = self._news(names)
         if struck:
-            kinds = "+".join(fault.kind.value for fault in struck)
-            records.append(Record(Note("fault", raw=kinds), self._device.counters.associations, kinds))
+            records.append(Record(Note("fault", raw=names), self._device.counters.associations, names))
             answer = mischief.play(answer, struck, self._device.random)
+        if carries and not any(map(mischief.spoils, struck)):
+            answer = self._said_now(answer, names)
         if self._application.hang_up:
             self._application.hang_up = False
             answer.append(Finish())
@@ -149,10 +166,11 @@ class HdlcSession(_Answering):
         self._link.drop()
         self._forget()
 
-    def end(self, now: float) -> None:
+    def end(self, now: float) -> list[Record]:
         """Note how the connection ended, forget the rest."""
         self._device.ended(clean=self._link.state is State.DOWN, now=now)
         self.reboot()
+        return self._given_up()
 
     def _ask(self, client: int, apdu: bytes) -> bytes | None:
         return self._application.answer(client, apdu, self._mood)
@@ -164,10 +182,12 @@ class HdlcSession(_Answering):
         struck = self._device.faults.draw(self._asked(frame), now)
         self._mood = frozenset(fault.kind for fault in struck)
         if FaultKind.DEAF in self._mood:
-            return self._finished([], struck)
+            return self._finished([], struck, carries=False)
         if frame.kind is Kind.DISC and self._link.state is not State.DOWN:
             self._application.notes.append(Note("disc"))
-        return self._finished([Send(frames.encode(answer)) for answer in self._said(frame)], struck)
+        said = self._said(frame)
+        carries = any(answer.kind is Kind.INFORMATION for answer in said)
+        return self._finished([Send(frames.encode(answer)) for answer in said], struck, carries=carries)
 
     def _said(self, frame: Frame) -> list[Frame]:
         """Return the frames that answer, with the faults that a link can have."""
@@ -185,7 +205,9 @@ class HdlcSession(_Answering):
             self._device.stop_lingering()
         if how is LingerHow.SILENCE or not frame.control & POLL:
             return []
-        return self._finished([Send(frames.encode(Frame(frame.source, frame.destination, frames.DM | POLL)))], ())
+        return self._finished(
+            [Send(frames.encode(Frame(frame.source, frame.destination, frames.DM | POLL)))], (), carries=False
+        )
 
     def _asked(self, frame: Frame) -> Asked:
         if frame.kind is Kind.INFORMATION and frame.info.startswith(FROM_CLIENT):
@@ -226,10 +248,11 @@ class WrapperSession(_Answering):
         """Forget the association."""
         self._forget()
 
-    def end(self, now: float) -> None:
+    def end(self, now: float) -> list[Record]:
         """Note how the connection ended, forget the rest."""
         self._device.ended(clean=self._application.granted is None, now=now)
         self._forget()
+        return self._given_up()
 
     def _asked(self, wrapped: wrapping.Wrapped, now: float) -> list[Step]:
         how = self._device.lingering(now)
@@ -242,8 +265,9 @@ class WrapperSession(_Answering):
         if FaultKind.DEAF not in mood:
             answer = self._application.answer(wrapped.source, wrapped.apdu, mood)
         if answer is None:
-            return self._finished([], struck)
-        return self._finished([Send(wrapping.wrap(wrapped.destination, wrapped.source, answer))], struck)
+            return self._finished([], struck, carries=False)
+        octets = wrapping.wrap(wrapped.destination, wrapped.source, answer)
+        return self._finished([Send(octets)], struck, carries=True)
 
 
 def session(device: Device) -> Session:

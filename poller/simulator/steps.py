@@ -27,7 +27,7 @@ class Record(NamedTuple):
     association: int
     fault: str = ""
     answered: bool = True
-    """False when the answer never goes out."""
+    """False when no undamaged answer ever went out."""
 
 
 class Finish(NamedTuple):
