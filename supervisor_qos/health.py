@@ -13,6 +13,7 @@ from common.meter_state import MeterState
 from common.process_state import ProcessState
 
 ALIVE: Final = frozenset({ProcessState.STARTING, ProcessState.RUNNING})
+NOT_DOWN: Final = ALIVE | {ProcessState.ABSENT}  # absent: supervisord is about to be told of it
 NEVER_S: Final = 1e9  # an age of what never happened
 HONEST: Final = frozenset({MeterState.UNREACHABLE, MeterState.AUTH_FAILED, MeterState.ERROR, MeterState.DISCOVERING})
 
@@ -80,7 +81,7 @@ _idle = _is_old(lambda ages: ages.progress_s)
 
 ROWS: Final[tuple[tuple[Health, Callable[[Facts, Limits], bool]], ...]] = (
     (Health.OFF, lambda facts, _: not facts.wanted),
-    (Health.DOWN, lambda facts, _: facts.process not in ALIVE),
+    (Health.DOWN, lambda facts, _: facts.process not in NOT_DOWN),
     (Health.SILENT, lambda facts, limits: facts.ages.heard_s > limits.silent_s),
     (Health.PAUSED, lambda facts, _: facts.said is MeterState.PAUSED),
     (Health.HONEST, lambda facts, _: facts.said in HONEST or facts.breaker_open),

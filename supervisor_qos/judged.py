@@ -1,6 +1,8 @@
-"""One meter with all that is known of it and the judgement on it: what alarms and records are made from. Values only."""
+"""One meter with all that is known of it and the judgement on it: what alarms and records come from. Values only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from common.meter_state import MeterState
 from common.process_state import Process
@@ -30,7 +32,7 @@ class Judged:
         return CONSEQUENCES[self.health].state or self.worker.beat.state
 
 
-REASONS = {
+REASONS: Final[Mapping[Health, str]] = {
     Health.DOWN: "worker_down",
     Health.SILENT: "worker_silent",
     Health.STUCK: "worker_stuck",

@@ -76,7 +76,8 @@ class Ledger:
     def count(self, name: str, pid: int, now: float) -> Start:
         """Count a start that nobody planned, or a try that failed."""
         history = self.history(name)
-        self.histories[name] = replace(history, starts=(*history.starts, now)[-MAX_STARTS:])
+        starts = (*history.starts, now)[-MAX_STARTS:]
+        self.histories[name] = replace(history, starts=starts, counted=history.counted + 1)
         return Start(name, pid)
 
     def failed(self, name: str, now: float) -> None:

@@ -109,7 +109,7 @@ class Reconciler:
     def bury(self, table: Mapping[str, Process], waiting: Mapping[bytes, int]) -> list[bytes]:
         """End the tombstones whose readings are all delivered, or to be dropped; return them.
 
-        ``waiting``: rows in the outbox by uid. They keep the route they were stored with, whatever becomes of the meter.
+        ``waiting``: rows in the outbox by uid; they keep the route they were stored with.
         """
         ended = []
         for uid, meter in self.meters.items():

@@ -1,0 +1,289 @@
+"""The four verbs in one thread: observe, judge, act, record; and wishes made true in between.
+
+In: the parts, wired by main. Out: nothing; it goes on until told to stop. What fails for a reason outside (store
+busy, supervisord not answering) is skipped and tried again at its next turn; an alarm says so as soon as it can.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from common.bus import SupervisorBus
+from common.clock import Clock
+from common.errors import Again
+from common.meter_state import MeterState
+from common.process import StopFlag
+from common.process_state import Process, ProcessState
+from common.settings import Settings
+from common.store.engine import Store
+from common.supervisord import Supervisord
+from supervisor_qos import alarms, processes
+from supervisor_qos.judged import Judged
+from supervisor_qos.ledger import Ledger, Start
+from supervisor_qos.observer import Observer
+from supervisor_qos.orders import Orders
+from supervisor_qos.reconcile import Reconciler
+from supervisor_qos.recorder import Recorder, publisher_state
+from supervisor_qos.watch import PUBLISHER, Moment, Watch
+from supervisor_qos.wishes import program_name, uid_of
+
+LISTEN_S: Final = 0.1
+WISHES_MS: Final = 250
+LOOK_MS: Final = 1000
+GAP_MS: Final = 2000  # longer than this between two turns: we did not run, and judge nobody by it
+GRACE_MS: Final = 15_000
+REPORT_MS: Final = 60_000
+TRIM_MS: Final = 3_600_000
+CLOCK_MS: Final = 5000
+BURY_AFTER_MS: Final = (
+    60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
+)
+_STATM: Final = Path("/proc/self/statm")
+_BROKEN: Final = frozenset({ProcessState.FATAL, ProcessState.BACKOFF, ProcessState.EXITED})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that the loop drives."""
+
+    settings: Settings
+    clock: Clock
+    bus: SupervisorBus
+    store: Store
+    supervisord: Supervisord
+    observer: Observer
+    ledger: Ledger
+    watch: Watch
+    reconciler: Reconciler
+    recorder: Recorder
+    orders: Orders
+    synchronised: Callable[[], bool]
+
+
+@dataclass(slots=True)
+class Loop:
+    """See the module's text. ``due``: when each periodic part has its next turn, CLOCK_BOOTTIME in milliseconds."""
+
+    parts: Parts
+    table: dict[str, Process] = field(default_factory=dict)
+    judged: list[Judged] = field(default_factory=list)
+    troubles: dict[str, tuple[str, str]] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+    due: dict[str, int] = field(default_factory=dict)
+    started_ms: int = 0
+    last_turn_ms: int = 0
+    grace_until_ms: int = 0
+    clock_synchronised: bool = False
+    seeded: bool = False
+    starts: list[tuple[Start, int]] = field(default_factory=list)
+
+    def run(self, stop: StopFlag) -> None:
+        """Go on until told to stop or left alone."""
+        self.started_ms = self.last_turn_ms = self.parts.clock.boottime_ms()
+        self.grace_until_ms = self.started_ms + GRACE_MS
+        while not stop.is_set and not stop.orphaned():
+            self.turn()
+
+    def turn(self) -> None:
+        """Listen for a moment, then do what is due."""
+        self._notice_gap()
+        self._listen()
+        self._when_due("clock", CLOCK_MS, self._look_at_clock)
+        self._when_due("wishes", WISHES_MS, self._follow_wishes)
+        self._when_due("look", LOOK_MS, self._look)
+        self._when_due("report", REPORT_MS, self._report)
+        self._when_due("trim", TRIM_MS, self.parts.store.trim)
+
+    def _notice_gap(self) -> None:
+        now = self.parts.clock.boottime_ms()
+        gap, self.last_turn_ms = now - self.last_turn_ms, now
+        if gap > GAP_MS:
+            self.counters["own_gaps"] += 1
+            self.grace_until_ms = now + GRACE_MS
+            _log.warning("did not run for %.1f s; nobody is judged for %.0f s", gap / 1000, GRACE_MS / 1000)
+
+    def _listen(self) -> None:
+        for heard in self.parts.bus.receive(LISTEN_S):
+            self.parts.observer.take(heard.octets, self.last_turn_ms)
+
+    def _when_due(self, name: str, period_ms: int, do: Callable[[], None]) -> None:
+        if self.last_turn_ms < self.due.get(name, 0):
+            return
+        self.due[name] = self.last_turn_ms + period_ms
+        self._guard(name, do)
+
+    def _guard(self, name: str, do: Callable[[], None]) -> None:
+        trouble = f"supervisor:{name}"
+        try:
+            do()
+        except (Again, OSError) as error:
+            if trouble not in self.troubles:
+                _log.warning("%s failed, is tried again: %s", name, error)
+            self.troubles[trouble] = ("process", f"{name}: {error}")
+            self.counters[f"{name}_failures"] += 1
+        else:
+            self.troubles.pop(trouble, None)
+
+    def _look_at_clock(self) -> None:
+        self.clock_synchronised = self.parts.settings.clock.trusted or self.parts.synchronised()
+        text = "the system clock is not synchronised and not declared trusted: readings are marked clock_unsynced"
+        self._trouble("system", None if self.clock_synchronised else ("clock", text))
+
+    def _trouble(self, component: str, trouble: tuple[str, str] | None) -> None:
+        if trouble is None:
+            self.troubles.pop(component, None)
+        else:
+            self.troubles[component] = trouble
+
+    def _follow_wishes(self) -> None:
+        parts = self.parts
+        first = parts.reconciler.version < 0
+        changed = parts.reconciler.read_wishes()
+        facts = {uid: worker.beat.facts for uid, worker in parts.observer.workers.items() if worker.beat.facts}
+        parts.reconciler.write_files(clock_synchronised=self.clock_synchronised, facts=facts)
+        for uid in () if first else changed:
+            parts.ledger.trust(program_name(uid))
+        parts.orders.finish(parts.observer.take_results())
+        asked = parts.orders.dispatch(parts.reconciler.wanted(), self.table)
+        for name in asked:
+            parts.ledger.trust(name)
+            parts.ledger.expect(name)
+        if changed or asked:
+            self.due["look"] = 0
+
+    def _look(self) -> None:
+        """Look at all processes, judge, act, record."""
+        parts = self.parts
+        self._look_at_processes()
+        grace = self.last_turn_ms < self.grace_until_ms
+        parts.orders.look(self.table)
+        moment = Moment(self.last_turn_ms, grace, self.table, parts.orders.restarts.keys())
+        self.judged = parts.watch.judge(parts.reconciler.meters, moment)
+        decisions = parts.watch.decide(self.judged, moment)
+        self.counters.update(f"decided_{decision.act}" for decision in decisions)
+        self._guard(
+            "act", lambda: processes.carry_out(decisions, parts.supervisord, parts.ledger, moment.now_ms / 1000)
+        )
+        self._guard("record", self._record)
+        self._guard("bury", self._bury)
+
+    def _look_at_processes(self) -> None:
+        parts, now_s = self.parts, self.last_turn_ms / 1000
+        self.table = parts.supervisord.processes()
+        if not self.seeded:
+            self._seed()
+        for start in parts.ledger.look(self.table, now_s):
+            self.counters["unplanned_starts"] += 1
+            _log.warning("started anew program=%s pid=%d", start.name, start.pid)
+            self.starts.append((start, parts.clock.wall_ms()))
+        self._guard("programs", self._sync)
+        self._remember_last_words()
+
+    def _sync(self) -> None:
+        for name in self.parts.reconciler.sync(self.table):
+            self.parts.ledger.expect(name)
+
+    def _record_starts(self) -> None:
+        for start, at_ms in self.starts[:]:
+            uid = uid_of(start.name)
+            if uid is not None:
+                self.parts.store.starts.record(uid, start.pid, at_ms, "unplanned")
+            self.starts.remove((start, at_ms))
+
+    def _seed(self) -> None:
+        """Take over the history that an earlier supervisor left in the store, for the programs that are still there."""
+        parts = self.parts
+        states = parts.recorder.load()
+        offset_ms = parts.clock.wall_ms() - parts.clock.boottime_ms()
+        since = parts.clock.wall_ms() - round(parts.ledger.budget.window_s * 1000)
+        starts = parts.store.starts.recent(since)
+        for name in self.table:
+            uid = uid_of(name)
+            if uid is not None:
+                known = states[uid].process_id if uid in states else None
+                parts.ledger.seed(name, ((at - offset_ms) / 1000 for at in starts.get(uid, ())), known or 0)
+        self.seeded = True
+
+    def _remember_last_words(self) -> None:
+        known = self.parts.watch.last_words
+        broken = {name for name, process in self.table.items() if process.state in _BROKEN and uid_of(name)}
+        for name in broken - known.keys():
+            known[name] = self.parts.supervisord.last_words(name)
+        for name in known.keys() - broken:
+            del known[name]
+
+    def _record(self) -> None:
+        parts, observer = self.parts, self.parts.observer
+        self._record_starts()
+        for name, process in self.table.items():
+            if uid_of(name) is None:
+                broken = process.state in _BROKEN
+                self._trouble(name, ("process", f"{name} {process.state}: {process.error}") if broken else None)
+        silent, limit_s = parts.watch.publisher_silent, parts.settings.supervision.silent_s
+        others = [
+            *alarms.of_publisher(observer.publisher, silent=silent, limit_s=limit_s),
+            *alarms.of_system(self.troubles),
+        ]
+        together = parts.watch.together
+        holding = alarms.all_that_hold(self.judged, others, parts.recorder.active, together=together)
+        parts.recorder.states(self.judged)
+        parts.recorder.latest(observer.take_latest(), self._tb_keys())
+        parts.recorder.alarms(holding)
+        parts.recorder.component("supervisor", self._own_state(), self.last_turn_ms)
+        if observer.publisher_heard_ms:
+            parts.recorder.component(PUBLISHER, publisher_state(observer.publisher), observer.publisher_heard_ms)
+
+    def _tb_keys(self) -> Mapping[bytes, Mapping[str, str]]:
+        meters = self.parts.reconciler.meters.items()
+        return {
+            uid: {item.measurement_name: item.tb_key for item in meter.wish.measurements if item.tb_key}
+            for uid, meter in meters
+        }
+
+    def _own_state(self) -> dict[str, object]:
+        times = os.times()
+        resident = int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return {
+            "pid": os.getpid(),
+            "grace": self.last_turn_ms < self.grace_until_ms,
+            "together": self.parts.watch.together,
+            "clock_synchronised": self.clock_synchronised,
+            "programs": {name: [str(item.state), item.pid] for name, item in self.table.items() if not uid_of(name)},
+            "meters": dict(self._by_state()),
+            "counters": {**self.counters, **{f"refused_{k}": n for k, n in self.parts.observer.refused.items()}},
+            "gauges": {"rss_bytes": resident, "cpu_s": times.user + times.system},
+        }
+
+    def _by_state(self) -> Counter[str]:
+        return Counter(str(item.state) for item in self.judged)
+
+    def _bury(self) -> None:
+        parts = self.parts
+        publisher = parts.observer.publisher_heard_ms
+        heard = publisher and self.last_turn_ms - publisher < GAP_MS
+        if not heard or self.last_turn_ms - self.started_ms < BURY_AFTER_MS:
+            return
+        waiting = {uid: worker.delivery.waiting for uid, worker in parts.observer.workers.items()}
+        for uid in parts.reconciler.bury(self.table, waiting):
+            parts.observer.forget(uid)
+            parts.recorder.forget(uid)
+
+    def _report(self) -> None:
+        counters, gauges = self.parts.observer.publisher.counters, self.parts.observer.publisher.gauges
+        by_state = self._by_state()
+        states = " ".join(f"{state}={by_state[state]}" for state in MeterState if by_state[state])
+        _log.info(
+            "SYSTEM STATUS REPORT meters=%d %s taken=%d delivered=%d waiting=%d starts=%d alarms=%d",
+            len(self.judged),
+            states,
+            counters.get("taken", 0),
+            counters.get("delivered", 0),
+            gauges.get("outbox_rows", 0),
+            self.counters["unplanned_starts"],
+            len(self.parts.recorder.active),
+        )
