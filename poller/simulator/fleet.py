@@ -44,9 +44,9 @@ class Fleet:
         if not 0 < len({spec.name for spec in specs}) == len(specs) <= MAX_METERS:
             raise BadSpecification(f"{len(specs)} meters: need 1 to {MAX_METERS}, each with a name of its own")
         self.clock = clock or SystemClock()
+        self._log = AnswerLog(log, self.clock, log_limit) if log is not None else None
         self.loop = Loop(self.clock)
         self.meters: dict[str, Meter] = {}
-        self._log = AnswerLog(log, self.clock, log_limit) if log is not None else None
         self._orders: SimpleQueue[tuple[Mapping[str, object], Future[Outcome]]] = SimpleQueue()
         self._thread: Thread | None = None
         self.loop.on_wake = self._carry_out
