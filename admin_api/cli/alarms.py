@@ -1,15 +1,11 @@
 """meterctl alarms: what is wrong or was, and that somebody has seen it."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
-
-if TYPE_CHECKING:
-    from common.store.model import AlarmRow
+from admin_api.documents import alarm_document
 
 SEVERITIES = ("info", "warning", "error", "critical")
 
@@ -49,7 +45,7 @@ def list_alarms(
         rows, _ = store.alarms.list(wanted, limit=limit)
         names = {found.uid: found.wish.name for found in store.meters.list(include_deleted=True)}
     if as_json:
-        show_json([document(row, names) for row in rows])
+        show_json([alarm_document(row) | {"meter": names.get(row.meter_uid or b"")} for row in rows])
         return Outcome.DONE
     cells = [
         (
@@ -77,26 +73,7 @@ def ack(numbers: tuple[int, ...], as_json: bool) -> int:
         rows = [store.alarms.acknowledge(number, actor()) for number in numbers]
     for row in rows:
         if as_json:
-            show_json(document(row, {}))
+            show_json(alarm_document(row))
         else:
             show_line(f"alarm {row.id}: seen by {row.acknowledged_by}")
     return Outcome.DONE
-
-
-def document(row: "AlarmRow", names: dict[bytes, str]) -> dict[str, object]:
-    """Return an alarm for programs; times are UTC milliseconds."""
-    return {
-        "id": row.id,
-        "meter_id": row.meter_id,
-        "meter": names.get(row.meter_uid or b""),
-        "severity": row.severity,
-        "category": row.category,
-        "message": row.message,
-        "details": dict(row.details),
-        "count": row.count,
-        "raised_at": row.raised_at,
-        "updated_at": row.updated_at,
-        "cleared_at": row.cleared_at,
-        "acknowledged_at": row.acknowledged_at,
-        "acknowledged_by": row.acknowledged_by,
-    }

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import opened, shared_options
-from admin_api.cli.documents import reading_document
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, value_text
+from admin_api.documents import latest_document
 from common.clock import SystemClock
 from common.meter_state import MeterState
 
@@ -70,7 +70,7 @@ class Follower:
 
     def _show(self, row: "LatestRow", name: str) -> None:
         if self._as_json:
-            show_json(reading_document(row, name))
+            show_json({"meter": name, "uid": row.uid.hex(), **(latest_document(row) or {})})
             return
         values = [f"{key}={value_text(value)}{_unit(row.units.get(key))}" for key, value in row.values.items()]
         failed = [f"{key}: {kind}" for key, kind in row.failed.items()]

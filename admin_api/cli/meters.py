@@ -1,21 +1,19 @@
 """meterctl add, edit, remove, list: the meters of this installation, as wishes."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
-from admin_api.cli.documents import meter_document
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import age_text, show_json, show_line, show_table
 from admin_api.cli.wishes import body, wish_options
+from admin_api.documents import meter_document
 from admin_api.payloads import changed_meter, new_meter
 from common.clock import SystemClock
 from common.errors import Hopeless
-from common.meter_state import DesiredState, MeterState
-
-if TYPE_CHECKING:
-    from common.store.model import Meter, MeterStateRow
+from common.meter_state import DesiredState
+from common.store.model import Meter, MeterStateRow
 
 TITLES: Final = ("id", "name", "address", "model", "state", "read", "delivered", "")
 
@@ -97,25 +95,25 @@ def list_meters(as_json: bool) -> int:
     """List the meters: where they are, how they are, and how old their last reading is."""
     with opened() as store:
         meters = store.meters.list()
-        states = {row.uid: row for row in store.states.list()}
+        known = {row.uid: row for row in store.states.list()}
+    rows = [(meter, known.get(meter.uid, MeterStateRow(meter.uid))) for meter in meters]
     if as_json:
-        show_json([meter_document(meter, states.get(meter.uid)) for meter in meters])
+        show_json([meter_document(meter, state) for meter, state in rows])
         return Outcome.DONE
     now = SystemClock().wall_ms()
-    show_table(TITLES, [_row(meter, states.get(meter.uid), now) for meter in meters])
+    show_table(TITLES, [_row(meter, state, now) for meter, state in rows])
     return Outcome.DONE
 
 
-def _row(meter: "Meter", state: "MeterStateRow | None", now_ms: int) -> tuple[str, ...]:
+def _row(meter: Meter, state: MeterStateRow, now_ms: int) -> tuple[str, ...]:
     wish = meter.wish
-    status = MeterState.INACTIVE if state is None else state.status
     return (
         str(meter.id),
         wish.name,
         f"{wish.ip_address}:{wish.port}",
         wish.model,
-        status,
-        age_text(state.last_read_ms if state else None, now_ms),
-        age_text(state.last_acknowledged_ms if state else None, now_ms),
-        (state.detail or state.cause) if state else "",
+        state.status,
+        age_text(state.last_read_ms, now_ms),
+        age_text(state.last_acknowledged_ms, now_ms),
+        state.detail or state.cause,
     )

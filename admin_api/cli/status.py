@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import opened, shared_options
-from admin_api.cli.documents import meter_document, reading_document
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import age_text, show_json, show_line, show_pairs, value_text
+from admin_api.documents import meter_document
 from common.clock import SystemClock
 from common.meter_state import DesiredState, MeterState
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from common.store.model import AlarmRow, ComponentRow, LatestRow, Meter, MeterStateRow
 
 COMPONENTS: Final = ("supervisor", "publisher")
-SILENT_MS: Final = 10_000  # each speaks once a second; after this time it is not there
+SILENT_MS: Final = 15_000  # each speaks once a second; supervisord has replaced a dead one well within this
 
 
 @dataclass(frozen=True, slots=True)
