@@ -89,6 +89,7 @@ class HdlcLink:
         self._expected = 0
         self._parts: list[bytes] = []
         self._size = self._tries = self._polls = self._strays = 0
+        self._asked = False
 
     @property
     def mid_frame(self) -> bool:
@@ -176,6 +177,7 @@ class HdlcLink:
         """Send what is due and react to what comes until a payload is complete."""
         self._parts.clear()
         self._size = self._tries = self._polls = self._strays = 0
+        self._asked = False
         while True:
             try:
                 frame = yield from self._port.receive()
@@ -261,7 +263,10 @@ class HdlcLink:
         if self._window.acknowledge(frame.nr):
             self._tries = 0
         if self._window.in_flight and frame.final:
-            self._send_again("the meter does not acknowledge")
+            if not self._asked:  # else it says what we asked: our frame was lost, and that fault is counted
+                self._count_try("the meter does not acknowledge")
+            self._asked = False
+            self._resend()
         elif self._window.idle:
             self._poll_again(frame)
         elif frame.final:
@@ -277,10 +282,11 @@ class HdlcLink:
 
     def _recover(self) -> None:
         """After silence or damage: first ask what arrived, then repeat."""
-        if self._tries > 1 and self._window.in_flight:
-            self._resend()
-        else:
+        self._asked = self._tries == 1 or not self._window.in_flight
+        if self._asked:
             self._poll()
+        else:
+            self._resend()
 
     def _send_again(self, why: str) -> None:
         """Repeat what is in flight, or go on when nothing is; raise OutOfSequence when that was in vain."""
