@@ -12,7 +12,7 @@ import click
 from admin_api.cli.access import opened, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import age_text, show_json, show_line, show_pairs, value_text
-from admin_api.documents import meter_document
+from admin_api.documents import alarm_document, latest_document, meter_document
 from common.clock import SystemClock
 from common.meter_state import DesiredState, MeterState
 
@@ -55,12 +55,8 @@ def status(meter_id: str, as_json: bool) -> int:
         alarms = [alarm for alarm in store.alarms.active() if alarm.meter_uid == meter.uid]
     now = SystemClock().wall_ms()
     if as_json:
-        document = meter_document(meter, state)
-        document["latest"] = None if latest is None else reading_document(latest, meter.wish.name)
-        document["alarms"] = [
-            {"id": alarm.id, "severity": alarm.severity, "message": alarm.message} for alarm in alarms
-        ]
-        show_json(document)
+        document = meter_document(meter, state) | {"latest": latest_document(latest), "metrics": dict(state.metrics)}
+        show_json(document | {"alarms": list(map(alarm_document, alarms))})
     else:
         show_pairs(_described(meter, state, now))
         _show_rest(state, latest, alarms, now)
