@@ -13,7 +13,17 @@ from typing import Final, Protocol
 from common.bus import HEARTBEATS, READINGS, Inbound
 from common.clock import Clock
 from common.command import BadCommand, Command, CommandResult
-from common.envelope import BOOT_SIZE, BadEnvelope, Envelope, Kind, UnknownKind, UnknownVersion, decode, encode
+from common.envelope import (
+    BOOT_SIZE,
+    NO_EPOCH,
+    BadEnvelope,
+    Envelope,
+    Kind,
+    UnknownKind,
+    UnknownVersion,
+    decode,
+    encode,
+)
 from common.heartbeat import WorkerBeat
 from common.journal import Gone, Journal
 from common.reading import Reading
@@ -166,6 +176,6 @@ class Feed:
     def _gone(self, epoch: bytes, lost: Gone) -> bytes:
         return self._encode(Kind.GONE, epoch, lost.first, [lost.first, lost.last, lost.reason])
 
-    def _encode(self, kind: Kind, epoch: bytes = bytes(8), seq: int = 0, body: object = None) -> bytes:
+    def _encode(self, kind: Kind, epoch: bytes = NO_EPOCH, seq: int = 0, body: object = None) -> bytes:
         wall_ms, boot_ms = self._clock.wall_ms(), self._clock.boottime_ms()
         return encode(Envelope(kind, self._uid, epoch, seq, wall_ms, boot_ms, self._boot, body))

@@ -1,172 +1,290 @@
-"""Rows that wait on disk for the broker (skeleton of the interface; the engine follows)."""
+"""Rows that wait on disk for the broker, and the cursors that say what was taken of every meter.
+
+In: readings in the order of their numbers, routes, acknowledgements of the broker. Out: rows per meter and lane. It
+knows neither bus nor broker. One thread, one connection; another process may read the file.
+
+Invariants, in the words of docs/ARCHITECTURE.md, "Hand-over":
+ O1  A row and the step of its cursor are one transaction, and ``take`` returns INSERTED only after COMMIT returned with
+     synchronous=FULL: so a name is inserted at most once, and what is acknowledged to a worker survives a power cut.
+ O2  Within (uid, epoch) rows are inserted in the order of seq; ids rise in that order and are never used twice.
+ O3  A cursor never goes back, and stays when its rows are gone; it is only forgotten when KEPT_EPOCHS newer ones exist.
+ O4  A row leaves when the broker has it, or because of a bound, oldest first; every way is counted in the transaction
+     that does it: taken = delivered + waiting + set_aside + dropped by reason, per meter, after any crash.
+ O5  Memory follows the disk: nothing is believed of a transaction that was not committed.
+ O6  Ages come from CLOCK_BOOTTIME; no step of the wall clock deletes or reorders anything.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from common.checksum import crc32c
 from common.clock import Clock
-from common.envelope import Envelope
-from common.errors import Hopeless
-from common.routes import Mode, Route
+from common.envelope import BOOT_SIZE, Envelope
+from common.routes import Route
+from publisher.accounts import DELIVERED, OCTETS, UNROUTED, WAITING, Accounts, Tally
+from publisher.outbox_file import OutboxFailed, damaged_files
+from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict
+from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer
+
+__all__ = ["Arrival", "Lane", "Outbox", "OutboxFailed", "OutboxStats", "Row", "Tally", "Verdict"]
 
 LIVE_MS: Final = 60_000  # SPEC section 3: what was taken less than a minute ago is the present
+KEPT_EPOCHS: Final = 8  # cursors of one meter that stay although its worker no longer speaks of them
+GROUP_S: Final = 0.05  # acknowledged rows are deleted in groups; a crash sends at most this much again
+GROUP_ROWS: Final = 400
+TRIM_ROWS: Final = 2000  # rows dropped per call, so that a bound that was lowered does not stop the loop
+REFUSED_PAUSE_S: Final = 1.0  # until a disk that refused is asked to delete again
+TICK_S: Final = 60.0  # the outbox's time is written down at least this often
 
-
-class OutboxFailed(Hopeless):
-    """The outbox met damage while running; it is set aside at the next start."""
-
-
-class Lane(StrEnum):
-    """Which rows of a meter: the present, what waits behind it, or all in one order."""
-
-    LIVE = "live"
-    BACKLOG = "backlog"
-    STRICT = "strict"
-
-
-class Verdict(Enum):
-    """What became of an arrival."""
-
-    INSERTED = "inserted"
-    REPEAT = "repeat"
-    GAP = "gap"
-    HELD = "held"  # an epoch that was not begun: older ones come first
-    REFUSED = "refused"  # the disk did not take it
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A reading's envelope, decoded and as it came, and the way out that is known for it."""
-
-    envelope: Envelope
-    octets: bytes
-    route: Route | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One reading that waits. ``route`` is the one stored at intake; ``age_ms`` counts from its measurement."""
-
-    id: int
-    uid: bytes
-    epoch: bytes
-    seq: int
-    ts_ms: int
-    envelope: bytes
-    route: Route
-    age_ms: int
-
-    @property
-    def mode(self) -> Mode:
-        return self.route.mode
-
-    @property
-    def target(self) -> str:
-        return self.route.target
-
-    @property
-    def topic(self) -> str:
-        return self.route.topic
-
-    @property
-    def device(self) -> str:
-        return self.route.device
-
-    @property
-    def keys(self) -> Mapping[str, str]:
-        return self.route.keys
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """One meter's account: taken = delivered + waiting + set_aside + the sum of dropped."""
-
-    taken: int = 0
-    delivered: int = 0
-    waiting: int = 0
-    set_aside: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxStats:
-    """The whole account, and the size of what waits."""
-
-    total: Tally
-    rows: int
-    octets: int
-    oldest_age_ms: int
-    unrouted: int
-    damaged: int
-    refused: int
+_COLUMNS: Final = "id, uid, epoch, seq, ts_ms, envelope, route, born_ms, crc"
+_Found = tuple[int, bytes, bytes, int, int, bytes, int, int, int]
 
 
 class Outbox:
     """See the module's text."""
 
+    def __init__(self, directory: Path, clock: Clock, boot: bytes, max_age_s: float, max_octets: int) -> None:
+        self._directory, self._clock, self._boot = directory, clock, boot[:BOOT_SIZE]
+        self._max_age_ms, self._max_octets = round(max_age_s * 1000), max_octets
+        self._file = Writer(directory, clock, self._boot)
+        accounts = self._file.query("SELECT uid, name, value FROM accounts")
+        self._accounts = Accounts(cast("list[tuple[bytes, str, int]]", accounts))
+        self._cursors: dict[bytes, dict[bytes, int]] = {}
+        cursors = self._file.query("SELECT uid, epoch, seq FROM cursors ORDER BY rowid")
+        for uid, epoch, seq in cast("list[tuple[bytes, bytes, int]]", cursors):
+            self._cursors.setdefault(uid, {})[epoch] = seq
+        self._owed: dict[int, None] = {}
+        self._owed_at = self._ticked_at = clock.monotonic()
+        self._delivered_ms: dict[bytes, int] = {}
+        if not self.stats().rows:
+            self._commit(Work(no_rows=True))
+
     @classmethod
     def open(cls, directory: Path, clock: Clock, boot: bytes, *, max_age_s: float, max_octets: int) -> "Outbox":
-        """Open or create; a damaged file is set aside and counted."""
-        raise NotImplementedError
+        """Open or create; a damaged file is set aside and counted. Raise OutboxFailed when the disk refuses."""
+        return cls(directory, clock, boot, max_age_s, max_octets)
 
-    def take(self, batch: Sequence[Arrival]) -> list[Verdict]:
-        """Insert what follows its cursor, in one transaction that is on disk when this returns."""
-        raise NotImplementedError
-
-    def begin(self, uid: bytes, epoch: bytes, first: int) -> None:
-        """Start an epoch at its first sequence number."""
-        raise NotImplementedError
-
-    def gone(self, uid: bytes, epoch: bytes, first: int, last: int, reason: str) -> Verdict:
-        """Count first..last as dropped and move the cursor over them, in one transaction."""
-        raise NotImplementedError
+    # ---- hand-over
 
     def cursor(self, uid: bytes, epoch: bytes) -> int | None:
         """Return the last sequence number taken or gone; None for an epoch that was not begun."""
-        raise NotImplementedError
+        return self._cursors.get(uid, {}).get(epoch)
+
+    def begin(self, uid: bytes, epoch: bytes, first: int) -> bool:
+        """Start an epoch at its first sequence number; return False when the disk did not take it."""
+        if self.cursor(uid, epoch) is not None:
+            return True
+        return self._commit(Work(cursors={(uid, epoch): first - 1}))
+
+    def take(self, batch: Sequence[Arrival]) -> list[Verdict]:
+        """Insert what follows its cursor, in one transaction that is on disk when this returns (O1)."""
+        work, verdicts = Work(), []
+        for arrival in batch:
+            envelope = arrival.envelope
+            verdict = self._judge(envelope, work)
+            verdicts.append(verdict)
+            if verdict is Verdict.INSERTED:
+                work.cursors[envelope.uid, envelope.epoch] = envelope.seq
+                size = len(arrival.octets) + ROW_OVERHEAD
+                work.row_came(envelope.uid, size, routed=arrival.route is not None)
+                work.inserted.append((arrival, self._born_ms(envelope)))
+        if work.inserted and not self._commit(work):
+            return [Verdict.REFUSED if verdict is Verdict.INSERTED else verdict for verdict in verdicts]
+        if self._accounts.total[OCTETS] > self._max_octets:
+            self.trim()
+        return verdicts
+
+    def gone(self, uid: bytes, epoch: bytes, first: int, last: int, reason: str) -> Verdict:
+        """Count first..last as dropped and move the cursor over them, in one transaction."""
+        cursor = self.cursor(uid, epoch)
+        if cursor is None:
+            return Verdict.HELD
+        if last <= cursor:
+            return Verdict.REPEAT
+        if first > cursor + 1:
+            return Verdict.GAP
+        work = Work(cursors={(uid, epoch): last})
+        work.never_came(uid, last - cursor, self._accounts.reason(uid, reason))
+        return Verdict.INSERTED if self._commit(work) else Verdict.REFUSED
+
+    def forget_epochs(self, uid: bytes, announced: frozenset[bytes]) -> None:
+        """Forget the cursors of old epochs that the worker speaks of no more (O3)."""
+        epochs = self._cursors.get(uid, {})
+        old = [epoch for epoch in list(epochs)[:-KEPT_EPOCHS] if epoch not in announced]
+        if old and self._commit(Work(forgotten=[(uid, epoch) for epoch in old])):
+            for epoch in old:
+                del epochs[epoch]
+
+    # ---- delivery
 
     def next_rows(self, uid: bytes, lane: Lane, *, after_id: int, limit: int, octets: int) -> list[Row]:
         """Return waiting rows with a route, ascending, at most ``limit`` and (but for the first) ``octets``."""
-        raise NotImplementedError
+        now_ms = self._file.ages.now_ms()
+        rows: list[Row] = []
+        for found in self._lane(uid, lane, after_id, limit, now_ms - LIVE_MS):
+            row = self._row(found, now_ms)
+            octets -= len(row.envelope) if row else 0
+            if rows and (len(rows) >= limit or octets < 0):
+                break
+            rows += [row] if row else []
+        return rows
+
+    def uids(self) -> list[bytes]:
+        """Return all meters that have an account."""
+        return self._accounts.uids()
 
     def waiting_uids(self) -> list[bytes]:
         """Return the meters that have rows to deliver."""
-        raise NotImplementedError
+        count = self._accounts.count
+        return [uid for uid in self._accounts.uids() if count(uid, WAITING) > count(uid, UNROUTED)]
 
     def acknowledge(self, ids: Sequence[int]) -> None:
-        """The broker has these: they are gone for every reader at once, from the disk at the next take or flush."""
-        raise NotImplementedError
+        """The broker has these: no reader sees them again; they leave the disk with the next group."""
+        if not self._owed:
+            self._owed_at = self._clock.monotonic() + GROUP_S
+        self._owed.update(dict.fromkeys(ids))
 
     def set_aside(self, row_id: int, reason: str) -> None:
-        """Keep a row on disk, deliver it no more, count it."""
-        raise NotImplementedError
+        """Keep a row on disk, deliver it no more, count it. Nothing for a row that is there no more."""
+        for (uid,) in self._file.query("SELECT uid FROM rows WHERE id = ? AND aside IS NULL", (row_id,)):
+            work = Work(aside=[(reason, row_id)])
+            work.row_set_aside(cast("bytes", uid))
+            self._commit(work)
 
     def unrouted(self) -> Mapping[bytes, int]:
         """Return the age in milliseconds of the oldest row without a route, by meter."""
-        raise NotImplementedError
+        now_ms = self._file.ages.now_ms()
+        oldest = "SELECT MIN(born_ms) FROM rows WHERE uid = ? AND route IS NULL AND aside IS NULL"
+        lost = [uid for uid in self._accounts.uids() if self._accounts.count(uid, UNROUTED)]
+        return {uid: now_ms - (self._file.number(oldest, (uid,)) or now_ms) for uid in lost}
 
     def route_known(self, uid: bytes, route: Route) -> None:
         """Give a meter's rows without a route theirs."""
-        raise NotImplementedError
+        count = self._accounts.count(uid, UNROUTED)
+        if count:
+            work = Work(routed=[(uid, route)])
+            work.row_routed(uid, count)
+            self._commit(work)
+
+    # ---- bounds and books
 
     def trim(self) -> None:
-        """Drop what is beyond the bounds, oldest first; call it each second."""
-        raise NotImplementedError
+        """Drop what is beyond the bounds, oldest first, at most TRIM_ROWS of each kind; call it each second."""
+        now = self._clock.monotonic()
+        if self._commit(Work(tick=now - self._ticked_at >= TICK_S)):  # what the broker has is not dropped
+            self._ticked_at = now if now - self._ticked_at >= TICK_S else self._ticked_at
+        self._drop("outbox_age", self._file.ages.now_ms() - self._max_age_ms, 1 << 62)
+        excess = self._accounts.total[OCTETS] - self._max_octets
+        if excess > 0:
+            self._drop("outbox_full", 1 << 62, excess)
+        self._file.shrink()
 
     def flush(self) -> None:
-        """Write what was acknowledged, in groups; call it each turn."""
-        raise NotImplementedError
+        """Delete what was acknowledged once it is a group, or old enough; call it each turn."""
+        now = self._clock.monotonic()
+        if self._owed and (now >= self._owed_at or len(self._owed) >= GROUP_ROWS) and not self._commit(Work()):
+            self._owed_at = now + REFUSED_PAUSE_S
 
     def tally(self, uid: bytes) -> Tally:
         """Return one meter's account."""
-        raise NotImplementedError
+        return self._accounts.tally(uid)
+
+    def delivered_boot_ms(self, uid: bytes) -> int:
+        """Return the boot time at which the broker last acknowledged something of a meter; 0 for not yet."""
+        return self._delivered_ms.get(uid, 0)
 
     def stats(self) -> OutboxStats:
         """Return the whole account."""
-        raise NotImplementedError
+        total = self._accounts.totals()
+        oldest = self._file.number("SELECT MIN(born_ms) FROM rows WHERE aside IS NULL")
+        return OutboxStats(
+            total=total,
+            rows=total.waiting + total.set_aside,
+            octets=total.octets,
+            oldest_age_ms=0 if oldest is None else max(0, self._file.ages.now_ms() - oldest),
+            unrouted=total.unrouted,
+            damaged=damaged_files(self._directory),
+            refused=self._file.refused,
+        )
 
     def close(self) -> None:
-        """Flush and close."""
-        raise NotImplementedError
+        """Delete what was acknowledged, close."""
+        self._commit(Work(tick=True))
+        self._file.close()
+
+    # ---- inside
+
+    def _judge(self, envelope: Envelope, work: Work) -> Verdict:
+        cursor = work.cursors.get((envelope.uid, envelope.epoch), self.cursor(envelope.uid, envelope.epoch))
+        if cursor is None:
+            return Verdict.HELD
+        if envelope.seq <= cursor:
+            return Verdict.REPEAT
+        return Verdict.INSERTED if envelope.seq == cursor + 1 else Verdict.GAP
+
+    def _born_ms(self, envelope: Envelope) -> int:
+        """Return when a reading was measured, in the outbox's time; of another boot only: not a minute ago."""
+        age_ms = LIVE_MS
+        if envelope.boot == self._boot != bytes(BOOT_SIZE):
+            age_ms = max(0, self._clock.boottime_ms() - envelope.boot_ms)
+        return self._file.ages.now_ms() - age_ms
+
+    def _commit(self, work: Work) -> bool:
+        """Write the change and all deletions that are due; then, and only then, believe it (O5)."""
+        work.delivered = tuple(self._owed)
+        if not self._file.commit(work):
+            return False
+        self._owed.clear()
+        self._accounts.apply(work)
+        for (uid, epoch), seq in work.cursors.items():
+            self._cursors.setdefault(uid, {})[epoch] = seq
+        if work.delivered:
+            now_ms = self._clock.boottime_ms()
+            self._delivered_ms.update((uid, now_ms) for uid, name in work.counts if name == DELIVERED)
+        return True
+
+    def _lane(self, uid: bytes, lane: Lane, after_id: int, limit: int, present_ms: int) -> list[_Found]:
+        """Return rows of a lane, and some that are not to be had any more left out."""
+        condition, values = "", [uid, after_id]
+        if lane is Lane.LIVE:
+            values[1] = max(after_id, self._first_live(uid, present_ms) - 1)
+        elif lane is Lane.BACKLOG:
+            condition = "AND +born_ms <= ?"
+            values.append(present_ms)
+        statement = (
+            f"SELECT {_COLUMNS} FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND id > ? {condition}"  # noqa: S608
+            " AND aside IS NULL AND route IS NOT NULL ORDER BY id LIMIT ?"
+        )
+        found = cast("list[_Found]", self._file.query(statement, (*values, limit + len(self._owed))))
+        return [row for row in found if row[0] not in self._owed]
+
+    def _first_live(self, uid: bytes, present_ms: int) -> int:
+        """Return the id of the first row of the present; rows of one meter come in the order of their age."""
+        statement = "SELECT MAX(id) FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND +born_ms <= ?"
+        return (self._file.number(statement, (uid, present_ms)) or 0) + 1
+
+    def _row(self, found: _Found, now_ms: int) -> Row | None:
+        """Return a row whose octets are what was inserted; set aside one whose are not."""
+        row_id, uid, epoch, seq, ts_ms, envelope, route_id, born_ms, crc = found
+        route = self._file.route(route_id)
+        if route is None or not isinstance(envelope, bytes) or crc32c(envelope) != crc:
+            self.set_aside(row_id, "damaged")
+            return None
+        return Row(row_id, uid, epoch, seq, ts_ms, envelope, route, max(0, now_ms - born_ms))
+
+    def _drop(self, reason: str, born_before_ms: int, excess: int) -> None:
+        """Drop the oldest rows until ``excess`` octets are free."""
+        work = Work()
+        statement = (
+            "SELECT id, uid, octets, aside IS NOT NULL, route IS NOT NULL FROM rows WHERE born_ms < ?"
+            " ORDER BY born_ms, id LIMIT ?"
+        )
+        rows = self._file.query(statement, (born_before_ms, TRIM_ROWS))
+        for row_id, uid, octets, aside, routed in cast("list[tuple[int, bytes, int, int, int]]", rows):
+            if excess <= 0:
+                break
+            excess -= octets
+            work.dropped.append((row_id,))
+            work.row_dropped(uid, octets, self._accounts.reason(uid, reason), aside=bool(aside), routed=bool(routed))
+        self._commit(work)

@@ -1,0 +1,176 @@
+"""The outbox's SQLite file: its tables, how it is opened, what is done when it is damaged, and its clock.
+
+In: a directory. Out: a connection that has the tables, in WAL mode with synchronous=FULL: what COMMIT returned from is
+on disk. A file that is damaged is renamed and a new one begun, so that a start never stops here.
+"""
+
+import json
+import sqlite3
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, cast
+
+from common.clock import Clock
+from common.errors import Hopeless
+from common.routes import Mode, Route
+
+FILE: Final = "outbox.db"
+SUSPECT: Final = "suspect"  # made when damage was met while running: the next start checks the whole file
+SCHEMA: Final = 1
+MAX_BAD: Final = 3  # damaged files kept for a person to look at
+ALWAYS_CHECKED: Final = 64 << 20  # octets; a larger file is checked at the start only when it is suspect
+BUSY_MS: Final = 1000  # a reader of the same file may make us wait this long, not longer
+DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+TEMPORARY: Final = frozenset({
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+})
+_PRIMARY: Final = 0xFF  # extended result codes carry the primary one in their low octet
+
+TABLES: Final = """
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
+    ts_ms INTEGER NOT NULL, born_ms INTEGER NOT NULL, octets INTEGER NOT NULL, route INTEGER, aside TEXT,
+    crc INTEGER NOT NULL, envelope BLOB NOT NULL);
+CREATE INDEX rows_of_meter ON rows (uid);
+CREATE INDEX rows_by_age ON rows (born_ms);
+CREATE TABLE cursors (uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL, UNIQUE (uid, epoch));
+CREATE TABLE accounts (uid BLOB NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (uid, name))
+    WITHOUT ROWID;
+CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL UNIQUE);
+CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), boot BLOB NOT NULL, boot_ms INTEGER NOT NULL,
+    total_ms INTEGER NOT NULL);
+"""
+
+
+class OutboxFailed(Hopeless):
+    """The outbox's file cannot be used on; where it is damaged, the next start sets it aside."""
+
+
+def open_file(directory: Path) -> sqlite3.Connection:
+    """Return a connection to a sound outbox; a damaged one is set aside first. Raise OutboxFailed."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return _connect(directory)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise OutboxFailed(f"{directory / FILE}: {error}") from None
+    _set_aside(directory)
+    try:
+        return _connect(directory)
+    except sqlite3.Error as error:
+        raise OutboxFailed(f"{directory / FILE}: {error}") from None
+
+
+def damaged_files(directory: Path) -> int:
+    """Return how many damaged files were ever set aside."""
+    return max((_number(path) for path in directory.glob(f"{FILE}.bad-*")), default=0)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error says that the file is not what was written."""
+    return _code(error) in DAMAGE
+
+
+def is_temporary(error: sqlite3.Error) -> bool:
+    """Return whether the same transaction may succeed later; a failed fsync is none of these."""
+    return _code(error) in TEMPORARY
+
+
+def mark_suspect(directory: Path) -> None:
+    """Let the next start check the whole file."""
+    with suppress(OSError):
+        (directory / SUSPECT).touch()
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & _PRIMARY
+
+
+def _connect(directory: Path) -> sqlite3.Connection:
+    path, suspect = directory / FILE, directory / SUSPECT
+    checked = suspect.exists() or (path.exists() and path.stat().st_size <= ALWAYS_CHECKED)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        _prepare(connection)
+        if checked:
+            _check(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    with suppress(OSError):
+        suspect.unlink(missing_ok=True)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in {0, SCHEMA}:
+        raise sqlite3.DatabaseError(f"schema {version} is not known, {SCHEMA} is")
+    if version == 0:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA journal_size_limit=16777216")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={SCHEMA};COMMIT")
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer is None or answer[0] != "ok":
+        raise sqlite3.DatabaseError(f"damaged: {answer}")
+
+
+def _set_aside(directory: Path) -> None:
+    number = damaged_files(directory) + 1
+    for suffix in ("-shm", "-wal", ""):
+        path = directory / f"{FILE}{suffix}"
+        if path.exists():
+            path.rename(directory / f"{FILE}.bad-{number}{suffix}")
+    for path in directory.glob(f"{FILE}.bad-*"):
+        if _number(path) <= number - MAX_BAD:
+            path.unlink()
+
+
+def _number(path: Path) -> int:
+    digits = path.name.removeprefix(f"{FILE}.bad-").split("-")[0]
+    return int(digits) if digits.isdecimal() and digits.isascii() else 0
+
+
+class AgeClock:
+    """Milliseconds that this outbox has lived through, by CLOCK_BOOTTIME: no step of the wall clock moves it.
+
+    Over a restart within one boot the time between counts; over a boot, the time since that boot.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, boot: bytes) -> None:
+        self._clock, self._boot = clock, boot
+        row = connection.execute("SELECT boot, boot_ms, total_ms FROM clock").fetchone() or (boot, 0, 0)
+        self._base_ms = int(row[2]) - (int(row[1]) if row[0] == boot else 0)
+
+    def now_ms(self) -> int:
+        """Return the outbox's own time."""
+        return self._base_ms + self._clock.boottime_ms()
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        """Write the time down, within the transaction that is open."""
+        values = (self._boot, self._clock.boottime_ms(), self.now_ms())
+        connection.execute("INSERT OR REPLACE INTO clock (id, boot, boot_ms, total_ms) VALUES (1, ?, ?, ?)", values)
+
+
+def route_text(route: Route) -> str:
+    """Return a route as it is stored with its rows."""
+    return json.dumps(asdict(route) | {"uid": route.uid.hex(), "mode": str(route.mode)}, sort_keys=True)
+
+
+def route_from(text: str) -> Route:
+    """Return the route that was stored."""
+    values = cast("dict[str, object]", json.loads(text))
+    values |= {"uid": bytes.fromhex(str(values["uid"])), "mode": Mode(str(values["mode"]))}
+    return Route(**values)  # type: ignore[arg-type]  # written by route_text

@@ -1,0 +1,188 @@
+"""The outbox's transactions: what they write, and which of their failures may be tried again.
+
+In: changes, with the rows they are about. Out: they are on disk when a call returns True; they are not at all when it
+returns False (the disk is full, busy or read-only); OutboxFailed when the file cannot be used on.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+from common.checksum import crc32c
+from common.clock import Clock
+from common.routes import Route
+from publisher.accounts import Change
+from publisher.outbox_file import (
+    AgeClock,
+    OutboxFailed,
+    is_damage,
+    is_temporary,
+    mark_suspect,
+    open_file,
+    route_from,
+    route_text,
+)
+from publisher.outbox_rows import Arrival
+
+ROW_OVERHEAD: Final = 120  # octets a row costs beside its envelope
+MAX_ROUTES_KEPT: Final = 20_000  # routes in memory; beyond it they are read again
+CHUNK: Final = 400  # rows named in one statement
+VACUUM_ABOVE: Final = 1024  # free pages that are kept for use
+VACUUM_PAGES: Final = 512  # given back to the disk at a time
+
+_INSERT: Final = (
+    "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, octets, route, crc, envelope)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_CURSOR: Final = (
+    "INSERT INTO cursors (uid, epoch, seq) VALUES (?, ?, ?) ON CONFLICT (uid, epoch) DO UPDATE SET seq = excluded.seq"
+)
+_ACCOUNT: Final = (
+    "INSERT INTO accounts (uid, name, value) VALUES (?, ?, ?)"
+    " ON CONFLICT (uid, name) DO UPDATE SET value = value + excluded.value"
+)
+
+
+@dataclass(slots=True)
+class Work(Change):
+    """A change with its rows. ``delivered`` and ``dropped`` are ids; ``aside`` pairs of (reason, id).
+
+    ``tick`` only writes the time down; ``no_rows`` says that nothing waits, so that no stored route is needed.
+    """
+
+    inserted: list[tuple[Arrival, int]] = field(default_factory=list)
+    delivered: Collection[int] = ()
+    dropped: list[tuple[int]] = field(default_factory=list)
+    aside: list[tuple[str, int]] = field(default_factory=list)
+    routed: list[tuple[bytes, Route]] = field(default_factory=list)
+    forgotten: list[tuple[bytes, bytes]] = field(default_factory=list)
+    tick: bool = False
+    no_rows: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.cursors or self.counts or self.delivered or self.forgotten or self.tick or self.no_rows)
+
+
+class Writer:
+    """The one connection to the file."""
+
+    def __init__(self, directory: Path, clock: Clock, boot: bytes) -> None:
+        self._directory = directory
+        self._db = open_file(directory)
+        self.refused = 0
+        self._routes: dict[int, Route] = {}
+        self._route_ids: dict[bytes, tuple[Route, int]] = {}
+        self.ages = AgeClock(self._db, clock, boot)
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Return what a SELECT finds; raise OutboxFailed."""
+        try:
+            return cast("list[tuple[object, ...]]", self._db.execute(statement, values).fetchall())
+        except sqlite3.Error as error:
+            raise self._failed(error) from None
+
+    def number(self, statement: str, values: Sequence[object] = ()) -> int | None:
+        """Return the one number that a SELECT finds; None for NULL."""
+        return cast("int | None", self.query(statement, values)[0][0])
+
+    def commit(self, work: Work) -> bool:
+        """Write all of it or nothing; ``work`` learns whose rows were delivered. Raise OutboxFailed."""
+        if work.is_empty:
+            return True
+        try:
+            with self._transaction():
+                self._delete_delivered(work)
+                self._insert(work.inserted)
+                self._change_rows(work)
+                self._keep_books(work)
+        except sqlite3.Error as error:
+            self._route_ids.clear()
+            if not is_temporary(error):
+                raise self._failed(error) from None
+            self.refused += 1
+            return False
+        return True
+
+    def route(self, route_id: int) -> Route | None:
+        """Return a stored route; None for one that is damaged."""
+        if len(self._routes) >= MAX_ROUTES_KEPT:
+            self._routes.clear()
+        if route_id not in self._routes:
+            for (text,) in self.query("SELECT content FROM routes WHERE id = ?", (route_id,)):
+                with suppress(ValueError, KeyError, TypeError):
+                    self._routes[route_id] = route_from(str(text))
+        return self._routes.get(route_id)
+
+    def shrink(self) -> None:
+        """Give pages back to the disk that a backlog has left behind; a full disk is no reason to fail."""
+        if (self.number("PRAGMA freelist_count") or 0) > VACUUM_ABOVE:
+            with suppress(sqlite3.OperationalError):
+                self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _failed(self, error: sqlite3.Error) -> OutboxFailed:
+        if is_damage(error):
+            mark_suspect(self._directory)
+        return OutboxFailed(f"{self._directory}: {error}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _delete_delivered(self, work: Work) -> None:
+        ids = list(work.delivered)
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            marks = ",".join("?" * len(chunk))
+            statement = f"DELETE FROM rows WHERE aside IS NULL AND id IN ({marks}) RETURNING uid, octets"  # noqa: S608  # marks only
+            for uid, octets in self._db.execute(statement, chunk).fetchall():
+                work.row_delivered(uid, octets)
+
+    def _insert(self, arrivals: Iterable[tuple[Arrival, int]]) -> None:
+        rows = []
+        for arrival, born_ms in arrivals:
+            envelope, octets = arrival.envelope, arrival.octets
+            route = None if arrival.route is None else self._route_id(envelope.uid, arrival.route)
+            name = (envelope.uid, envelope.epoch, envelope.seq, envelope.ts_ms, born_ms)
+            rows.append((*name, len(octets) + ROW_OVERHEAD, route, crc32c(octets), octets))
+        self._db.executemany(_INSERT, rows)
+
+    def _change_rows(self, work: Work) -> None:
+        self._db.executemany("DELETE FROM rows WHERE id = ?", work.dropped)
+        self._db.executemany("UPDATE rows SET aside = ? WHERE id = ?", work.aside)
+        for uid, route in work.routed:
+            values = (self._route_id(uid, route), uid)
+            self._db.execute("UPDATE rows SET route = ? WHERE uid = ? AND route IS NULL", values)
+
+    def _keep_books(self, work: Work) -> None:
+        if work.no_rows:
+            self._db.execute("DELETE FROM routes")
+        self._db.executemany("DELETE FROM cursors WHERE uid = ? AND epoch = ?", work.forgotten)
+        self._db.executemany(_CURSOR, [(*name, seq) for name, seq in work.cursors.items()])
+        self._db.executemany(_ACCOUNT, [(*name, difference) for name, difference in work.counts.items()])
+        self.ages.save(self._db)
+
+    def _route_id(self, uid: bytes, route: Route) -> int:
+        known = self._route_ids.get(uid)
+        if known is not None and (known[0] is route or known[0] == route):
+            return known[1]
+        text = (route_text(route),)
+        self._db.execute("INSERT INTO routes (content) VALUES (?) ON CONFLICT DO NOTHING", text)
+        number: int = self._db.execute("SELECT id FROM routes WHERE content = ?", text).fetchone()[0]
+        self._route_ids[uid] = (route, number)
+        return number
