@@ -11,8 +11,8 @@ from typing import Final
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_frame import FLAG, Frame, Verdict, examine, frame_octets
 
-_FIRST_LOOK: Final = 3
-"""Flag and format field: fewer octets tell nothing."""
+_FIRST_LOOK: Final = 1
+"""Octets that are looked at when nothing is waited for: any may be a flag."""
 
 
 class HdlcDecoder:

@@ -161,7 +161,7 @@ def examine(buffer: bytearray, flag: int) -> Frame | Verdict | int:
     """
     present = len(buffer) - flag
     if present < 3:
-        return Verdict.NOISE if present == 2 and buffer[flag + 1] >> 4 != _TYPE_3 >> 12 else 3
+        return Verdict.NOISE if present == 2 and buffer[flag + 1] >> 4 != _TYPE_3 >> 12 else present + 1
     length = (buffer[flag + 1] << 8 | buffer[flag + 2]) & MAX_LENGTH
     if buffer[flag + 1] >> 4 != _TYPE_3 >> 12 or length < _MIN_LENGTH:
         return Verdict.NOISE
