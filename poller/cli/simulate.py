@@ -2,6 +2,10 @@
 
 Arguments in; listening meters, a ready file and an exit code out: 0 ended by SIGTERM or SIGINT, 2 wrong arguments or
 an address that is taken. Nothing is decided here about how meters behave.
+
+Which meters: --meters --host --port --personality --transport. How they behave: --delay --seed --poison
+--second-client --linger --on-wrong-number --early-rr --habit. What goes wrong: --command --scenario, and --control
+while they run. What is written: --log --log-limit --ready-file. All of it is explained in docs/SIMULATOR.md.
 """
 
 import argparse
