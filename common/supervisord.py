@@ -113,6 +113,8 @@ class Supervisord:
             raise Refused(f"{method}{arguments}: {fault.faultString}", fault.faultCode) from None
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             raise NotListening(f"{self._path}: {error or type(error).__name__}") from None
+        finally:
+            self._proxy("close")()
 
 
 def quoted(text: str) -> str:
@@ -143,7 +145,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path, self._answer_s = path, answer_s
 
     def make_connection(self, _host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path, self._answer_s)
+        connection = _UnixConnection(self._path, self._answer_s)
+        self._connection = ("supervisord", connection)  # what close() closes
+        return connection
 
 
 def _process(row: Mapping[str, object]) -> Process:
