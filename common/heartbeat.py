@@ -159,7 +159,9 @@ def _spans(value: object) -> tuple[EpochSpan, ...]:
 def _deliveries(value: object) -> dict[bytes, Delivery]:
     rows = {}
     for uid, row in value.items() if isinstance(value, Mapping) else ():
-        if not isinstance(uid, bytes) or len(row) != len(fields(Delivery)) or not all(isinstance(n, int) for n in row):
+        if not isinstance(uid, bytes) or not isinstance(row, list | tuple) or len(row) != len(fields(Delivery)):
+            raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
+        if not all(isinstance(number, int) for number in row):
             raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
         rows[uid] = Delivery(*row)
     return rows
