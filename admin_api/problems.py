@@ -5,6 +5,7 @@ nothing of it in the answer.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -59,6 +60,12 @@ STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     StoreDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     Unsealable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+_OURS: Final[Mapping[type[BridgeError], str]] = {  # whose detail is for the log: it may name paths and hosts of ours
+    StoreUnavailable: "the store cannot be reached just now; the log says why",
+    StoreDamaged: "the store cannot be read; the log says why",
+    Unsealable: "a secret in the store does not open; the log says which",
+}
+_log = logging.getLogger(__name__)
 _HEADERS: Final[Mapping[HTTPStatus, tuple[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", 'Bearer realm="dlms-bridge"'),
     HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", str(RETRY_S)),
@@ -86,6 +93,9 @@ def problem(status: HTTPStatus, kind: str, detail: str, **more: object) -> Respo
 
 def _ours(error: BridgeError) -> Response:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if type(error) in _OURS:
+        _log.error("%s %s: %s: %s", request.method, request.path, error.kind, error.detail)
+        return problem(status, error.kind, _OURS[type(error)])
     more: dict[str, object] = {}
     if isinstance(error, BadWish):
         more["field"] = error.field

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 from flask import Flask
@@ -43,16 +45,25 @@ def unresolved(hosts: Iterable[str]) -> Mapping[str, frozenset[str]]:
     return {host: frozenset({"10.0.0.1"}) for host in hosts if host == "alias.test"}
 
 
+@cache
+def _upgraded() -> bytes:
+    """Return the file of a store at the newest schema, made once per run: migrations take their time."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "store.db"
+        store = open_store(f"sqlite:///{path}", Vault(bytes(32)))
+        store.upgrade()
+        store.close()
+        return path.read_bytes()
+
+
 @contextmanager
 def opened(directory: Path, clock: StillClock) -> Iterator[Store]:
     """Give a new store at the newest schema."""
-    store = open_store(
-        f"sqlite:///{directory}/store.db",
-        Vault.create(directory / "master.key"),
-        clock=clock,
-        resolve_hosts=unresolved,
-    )
-    store.upgrade()
+    vault = Vault.create(directory / "master.key")
+    path = directory / "store.db"
+    path.touch(mode=0o600)
+    path.write_bytes(_upgraded())
+    store = open_store(f"sqlite:///{path}", vault, clock=clock, resolve_hosts=unresolved)
     try:
         yield store
     finally:

@@ -1,6 +1,5 @@
 """The database under the store: schema, durability, several processes, damage."""
 
-import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -15,29 +14,14 @@ from sqlalchemy import text
 from common.store.database import Database, Way
 from common.store.engine import Store, open_store
 from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
-from common.store.model import MeterStateRow, Role
+from common.store.model import Role
 from common.store.tables import metadata
 from common.vault import Vault
 from tests.support.installation import wish
 
-WRITERS, ROUNDS = 4, 25
-
 
 def _open(directory: Path) -> Store:
     return open_store(f"sqlite:///{directory}/store.db", Vault.create(directory / "master.key"))
-
-
-def _upgrade(directory: Path) -> int:
-    store = _open(directory)
-    store.upgrade()
-    return store.wishes_version()
-
-
-def _write(directory: Path, number: int) -> None:
-    store = _open(directory)
-    for turn in range(ROUNDS):
-        store.meters.add(wish(f"m-{number}-{turn}", port=1000 + number * ROUNDS + turn), f"writer {number}")
-        store.states.write([MeterStateRow(bytes(15) + bytes([number]))])
 
 
 def test_the_migrations_make_the_schema_of_the_tables(tmp_path: Path, store: Store) -> None:
@@ -85,28 +69,6 @@ def test_what_raises_is_rolled_back(store: Store, tmp_path: Path) -> None:
         fail()
     assert store.wishes_version() == 1
     database.close()
-
-
-def test_eight_processes_upgrade_at_once(tmp_path: Path) -> None:
-    Vault.create(tmp_path / "master.key")
-    with multiprocessing.get_context("spawn").Pool(8) as pool:
-        assert pool.map(_upgrade, [tmp_path] * 8) == [1] * 8
-
-
-def test_several_processes_write_without_losing_anything(tmp_path: Path) -> None:
-    _upgrade(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(tmp_path, number)) for number in range(WRITERS)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-    assert [writer.exitcode for writer in writers] == [0] * WRITERS
-    store = _open(tmp_path)
-    assert len(store.meters.list()) == WRITERS * ROUNDS
-    assert store.wishes_version() == 1 + WRITERS * ROUNDS
-    assert len(store.states.list()) == WRITERS
-    store.close()
 
 
 def test_a_forked_child_gets_connections_of_its_own(store: Store) -> None:
