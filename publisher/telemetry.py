@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from common.envelope import Envelope, decode
 from common.errors import BridgeError, Skip
 from common.reading import Quantity, Reading
-from publisher.units import unit_symbol
+from common.units import unit_symbol
 
 GENERIC: Final = "generic"
 TB_DEVICE: Final = "tb_device"

@@ -13,6 +13,7 @@ from common.clock import Clock
 from common.heartbeat import PublisherBeat
 from common.store.engine import Store
 from common.store.model import LatestRow, MeterStateRow
+from common.units import unit_symbol
 from supervisor_qos.alarms import Alarm
 from supervisor_qos.judged import REASONS, Judged
 from supervisor_qos.observer import Latest
@@ -64,6 +65,7 @@ class Recorder:
 
     def component(self, name: str, state: Mapping[str, object], at_boot_ms: int) -> None:
         """Write what a part of the system last said of itself, and when."""
+        self._follow_clock()
         self.store.states.write_component(name, state, self._wall(at_boot_ms) or 0)
 
     def alarms(self, holding: Mapping[str, Alarm]) -> None:
@@ -129,13 +131,14 @@ def _metrics(judged: Judged) -> dict[str, float]:
 
 def _latest(uid: bytes, latest: Latest, tb_keys: Mapping[str, str]) -> LatestRow:
     reading, envelope = latest.reading, latest.envelope
+    units = {tb_keys.get(item.key, item.key): unit_symbol(item.unit) for item in reading.quantities}
     return LatestRow(
         uid=uid,
         ts_ms=envelope.ts_ms,
         epoch=envelope.epoch,
         seq=envelope.seq,
         values={tb_keys.get(item.key, item.key): item.payload() for item in reading.quantities},
-        units={},
+        units={key: unit for key, unit in units.items() if unit},
         quality=tuple(str(mark) for mark in reading.quality),
         failed={failure.key: failure.kind for failure in reading.failures},
     )
