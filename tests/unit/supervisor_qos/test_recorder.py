@@ -1,0 +1,171 @@
+"""The recorder against a real store: what is written, when, and what is not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common.envelope import Envelope, Kind
+from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
+from common.meter_state import MeterState
+from common.process_state import Process, ProcessState
+from common.reading import Failure, Quality, Quantity, Reading
+from common.store.engine import Store
+from common.store.model import AlarmFilter, Severity
+from supervisor_qos.alarms import Alarm
+from supervisor_qos.health import Health
+from supervisor_qos.judged import Judged
+from supervisor_qos.observer import Latest, Worker
+from supervisor_qos.policy import History
+from supervisor_qos.recorder import Recorder, publisher_state
+from tests.support.installation import StillClock, opened, wish
+
+BEAT = WorkerBeat(
+    pid=7,
+    revision=2,
+    state=MeterState.ACTIVE,
+    counters={"reads_ok": 5, "cycles_failed": 1, "octets_received": 90},
+    gauges={"cycle_ms_avg": 2.5},
+    facts={"serial_number": "42", "firmware_version": "1.0", "breaker": "closed"},
+)
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    clock = StillClock()
+    clock.passed_s = 1000.0
+    return clock
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: StillClock) -> Iterator[Store]:
+    with opened(tmp_path, clock) as found:
+        yield found
+
+
+def judged(store: Store, worker: Worker, health: Health = Health.FINE) -> Judged:
+    meters = store.meters.list()
+    meter = meters[0] if meters else store.meters.add(wish(), "test")
+    return Judged(meter, worker, Process("meter-00", ProcessState.RUNNING, pid=7), History(), health, 20.0)
+
+
+def test_a_state_carries_the_workers_words_in_utc(store: Store, clock: StillClock) -> None:
+    delivery = Delivery(last_taken_boot_ms=999_500, last_acknowledged_boot_ms=999_600, waiting=3, delivered=9)
+    item = judged(store, Worker(beat=BEAT, heard_ms=999_900, read_ms=999_000, delivery=delivery))
+    Recorder(store, clock).states([item])
+    row = store.states.get(item.meter.uid)
+    now = clock.wall_ms()
+    assert (row.status, row.revision, row.process_id, row.serial_number) == (MeterState.ACTIVE, 2, 7, "42")
+    assert (row.last_seen_ms, row.last_read_ms) == (now - 100, now - 1000)
+    assert (row.last_taken_ms, row.last_acknowledged_ms) == (now - 500, now - 400)
+    assert (row.metrics["delivery_waiting"], row.metrics["reads_ok"]) == (3, 5)
+    assert row.network == {"octets_received": 90}
+    assert (row.error_count, row.facts["health"]) == (1, "fine")
+
+
+def test_what_did_not_change_is_not_written(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    item = judged(store, Worker(beat=BEAT, heard_ms=999_900))
+    recorder.states([item])
+    before = store.states.get(item.meter.uid)
+    clock.sleep(5.0)
+    recorder.states([item])
+    assert store.states.get(item.meter.uid) == before
+
+
+def test_what_the_supervisor_found_is_the_cause(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    recorder.states([judged(store, Worker(beat=BEAT), Health.UNDELIVERED)])
+    (row,) = store.states.list()
+    assert (row.status, row.cause) == (MeterState.STALE, "not_acknowledged")
+    recorder.states([judged(store, Worker(beat=BEAT))])
+    (row,) = store.states.list()
+    assert (row.status, row.cause, row.last_error) == (MeterState.ACTIVE, "", "not_acknowledged")
+
+
+def test_a_restarted_supervisor_keeps_what_it_does_not_know_yet(store: Store, clock: StillClock) -> None:
+    item = judged(store, Worker(beat=BEAT, heard_ms=999_900, read_ms=999_000))
+    Recorder(store, clock).states([item])
+    again = Recorder(store, clock)
+    again.load()
+    again.states([replace(item, worker=Worker())])
+    row = store.states.get(item.meter.uid)
+    assert (row.last_read_ms, row.serial_number, row.revision) == (clock.wall_ms() - 1000, "42", 2)
+
+
+def test_the_latest_values_are_floats_under_their_published_keys(store: Store, clock: StillClock) -> None:
+    uid = judged(store, Worker()).meter.uid
+    reading = Reading(
+        (Quantity("voltage_l1", "1-1:32.7.0", 13369, -2, 35),), (Failure("frequency", "timeout"),), (Quality.PARTIAL,)
+    )
+    envelope = Envelope(Kind.READING, uid, b"epoch-01", 12, clock.wall_ms(), 1, body=None)
+    Recorder(store, clock).latest({uid: Latest(envelope, reading)}, {uid: {"voltage_l1": "u1"}})
+    row = store.states.latest(uid)
+    assert row is not None
+    assert (row.seq, row.values, row.failed) == (12, {"u1": 133.69}, {"frequency": "timeout"})
+    assert row.units == {"u1": "V"}
+    assert row.quality == ("partial",)
+
+
+def active(store: Store) -> dict[str, tuple[str, int]]:
+    return {alarm.dedup_key: (alarm.message, alarm.count) for alarm in store.alarms.active()}
+
+
+def test_an_alarm_is_raised_once_updated_when_it_says_something_else_and_cleared(
+    store: Store, clock: StillClock
+) -> None:
+    recorder, alarm = Recorder(store, clock), Alarm("clock", "off", Severity.WARNING, component="system")
+    recorder.alarms({alarm.key: alarm})
+    recorder.alarms({alarm.key: alarm})
+    assert active(store) == {"clock:system": ("off", 1)}
+    recorder.alarms({alarm.key: replace(alarm, message="far off")})
+    assert active(store) == {"clock:system": ("far off", 2)}
+    recorder.alarms({})
+    assert active(store) == {}
+    assert store.alarms.list(AlarmFilter(active=False))[1] == 1
+
+
+def test_an_alarm_of_an_earlier_supervisor_is_neither_raised_twice_nor_left(store: Store, clock: StillClock) -> None:
+    alarm = Alarm("clock", "off", Severity.WARNING, component="system")
+    Recorder(store, clock).alarms({alarm.key: alarm})
+    again = Recorder(store, clock)
+    again.load()
+    again.alarms({alarm.key: alarm})
+    assert active(store) == {"clock:system": ("off", 1)}
+    again.alarms({})
+    assert active(store) == {}
+
+
+def test_components_say_when_they_spoke(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    recorder.states([])
+    beat = PublisherBeat(pid=8, targets={"default": ("online", "")}, counters={"taken": 3})
+    recorder.component("publisher", publisher_state(beat), 999_000)
+    row = store.states.components()["publisher"]
+    assert row.updated_ms == clock.wall_ms() - 1000
+    assert (row.state["targets"], row.state["counters"]) == ({"default": ["online", ""]}, {"taken": 3})
+
+
+def test_a_clock_step_moves_the_offset_a_jitter_does_not(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    item = judged(store, Worker(beat=BEAT, heard_ms=999_900))
+    recorder.states([item])
+    first = store.states.get(item.meter.uid).last_seen_ms
+    recorder.clock = _Stepped(clock, 100)
+    recorder.states([item])
+    assert store.states.get(item.meter.uid).last_seen_ms == first
+    recorder.clock = _Stepped(clock, 3_600_000)
+    recorder.states([item])
+    assert store.states.get(item.meter.uid).last_seen_ms == (first or 0) + 3_600_000
+
+
+class _Stepped(StillClock):
+    """Another clock's time with the wall clock set forward."""
+
+    def __init__(self, base: StillClock, step_ms: int) -> None:
+        super().__init__()
+        self.passed_s, self._step_ms = base.passed_s, step_ms
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + self._step_ms
