@@ -16,6 +16,8 @@ class SocketDriver:
     """A connected socket with a deadline for every reply."""
 
     def __init__(self, host: str, port: int, timeout: float = 5.0) -> None:
+        self.seen: Callable[[bytes], None] = lambda _: None
+        """Called with everything that is received."""
         self._socket = socket.create_connection((host, port), timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -39,6 +41,7 @@ class SocketDriver:
                     continue
                 if not received:
                     exchange.throw(PeerClosed("the peer closed the connection"))
+                self.seen(received)
                 out = exchange.send(received)
         except StopIteration as end:
             result: T = end.value

@@ -136,6 +136,8 @@ def test_a_compact_array_of_arrays_in_structures() -> None:
         "1307 00".replace(" ", ""),
         "1313 00".replace(" ", ""),
         "1302ff11",
+        "13020511",
+        "13120300010002",
         "13" + "0101" * 20,
         "13" + "010001" * 20 + "1101aa",
         "13" + "01ffff01ffff01ffff00" + "0101",

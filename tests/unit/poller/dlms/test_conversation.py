@@ -428,6 +428,17 @@ def test_values_come_right_through_a_line_that_loses_every_seventh_frame() -> No
     assert conversation.counters.resent > 5
 
 
+def test_an_incomplete_answer_shows() -> None:
+    meter = Meter(normal)
+    conversation = opened(meter)
+    exchange = conversation.get(VOLTAGE)
+    next(exchange)
+    seen = [conversation.mid_frame]
+    exchange.send(b"\x00\x01")
+    seen.append(conversation.mid_frame)
+    assert seen == [False, True]
+
+
 # Profiles
 
 

@@ -154,6 +154,15 @@ def test_recovery_first_polls_then_repeats() -> None:
     assert (link._counters.polls, link._counters.resent) == (1, 1)
 
 
+def test_an_answer_behind_a_cut_frame_is_found_when_the_wait_ends() -> None:
+    answer = from_meter(0x30, BACK + b"a")
+    cut = from_meter(0x30, bytes(100))[:20]
+    meter = Script(UA, cut + answer, None)
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    assert (link._counters.polls, link._counters.resent) == (0, 0)
+
+
 def test_the_connection_survives_a_timeout_and_the_next_request_gets_its_own_answer() -> None:
     meter = Secondary(echo, from_meter=[Fate.ARRIVES, Fate.LOST, Fate.LOST, Fate.LOST])
     link = opened(meter)
@@ -359,6 +368,32 @@ def test_an_answer_that_does_not_acknowledge_the_request_is_not_its_answer() -> 
     link = opened(meter)
     assert run_against(link.request(b"x"), meter) == b"new"
     assert link._counters.late_answers == 1
+
+
+def test_what_answers_an_older_request_without_giving_the_turn_is_let_pass() -> None:
+    meter = Script(UA, from_meter(0x00, BACK + b"old") + from_meter(0x32, BACK + b"new"))
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"new"
+    assert len(meter.sent) == 2
+
+
+def test_an_acknowledgement_of_nothing_without_the_turn_is_let_pass() -> None:
+    meter = Script(UA, from_meter(supervisory_control(FrameKind.RR, 0) & ~0x10), from_meter(0x30, BACK + b"a"))
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    assert len(meter.sent) == 2
+
+
+def test_the_first_segment_acknowledged_without_the_turn_is_let_pass() -> None:
+    meter = Script(
+        UA,
+        from_meter(supervisory_control(FrameKind.RR, 1) & ~0x10),
+        from_meter(supervisory_control(FrameKind.RR, 1)),
+        from_meter(0x50, BACK + b"a"),
+    )
+    link = opened(meter)
+    assert run_against(link.request(bytes(200)), meter) == b"a"
+    assert [frame.ns for frame in meter.sent[1:]] == [0, 1]
 
 
 # Floods and limits
