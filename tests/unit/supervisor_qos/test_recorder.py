@@ -1,10 +1,6 @@
 """The recorder against a real store: what is written, when, and what is not."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from common.envelope import Envelope, Kind
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
@@ -19,7 +15,7 @@ from supervisor_qos.judged import Judged
 from supervisor_qos.observer import Latest, Worker
 from supervisor_qos.policy import History
 from supervisor_qos.recorder import Recorder, publisher_state
-from tests.support.installation import StillClock, opened, wish
+from tests.support.installation import StillClock, wish
 
 BEAT = WorkerBeat(
     pid=7,
@@ -29,19 +25,6 @@ BEAT = WorkerBeat(
     gauges={"cycle_ms_avg": 2.5},
     facts={"serial_number": "42", "firmware_version": "1.0", "breaker": "closed"},
 )
-
-
-@pytest.fixture
-def clock() -> StillClock:
-    clock = StillClock()
-    clock.passed_s = 1000.0
-    return clock
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: StillClock) -> Iterator[Store]:
-    with opened(tmp_path, clock) as found:
-        yield found
 
 
 def judged(store: Store, worker: Worker, health: Health = Health.FINE) -> Judged:

@@ -1,0 +1,116 @@
+"""Commands: to whom, when, and what becomes of those that nobody answers. Against a real store."""
+
+import pytest
+
+from common.command import Command, CommandResult
+from common.envelope import Kind, decode
+from common.process_state import Process, ProcessState
+from common.store.engine import Store
+from common.store.model import CommandState, Meter
+from supervisor_qos.orders import Orders
+from supervisor_qos.wishes import program_name
+from tests.support.installation import StillClock, wish
+
+
+class Wire:
+    """The way to the workers: keeps what was sent; connected or not."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.sent: list[tuple[bytes, Command]] = []
+
+    def send(self, uid: bytes, octets: bytes) -> bool:
+        if self.connected:
+            envelope = decode(octets)
+            assert envelope.kind is Kind.COMMAND
+            self.sent.append((uid, Command.from_body(envelope.body)))
+        return self.connected
+
+
+@pytest.fixture
+def meter(store: Store) -> Meter:
+    return store.meters.add(wish(), "test")
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def orders(store: Store, clock: StillClock, wire: Wire) -> Orders:
+    return Orders(store, clock, wire.send)
+
+
+def insert(store: Store, meter: Meter, verb: str, timeout_s: float = 10.0) -> str:
+    return store.commands.insert(meter.uid, verb, actor="test", timeout_s=timeout_s)
+
+
+def test_a_command_goes_to_its_worker_once_with_its_deadline(
+    store: Store, meter: Meter, orders: Orders, wire: Wire
+) -> None:
+    number = insert(store, meter, "read")
+    assert orders.dispatch({meter.uid}, {}) == []
+    assert orders.dispatch({meter.uid}, {}) == []
+    assert wire.sent == [(meter.uid, Command(number, "read", {}, 1_010_000))]
+    assert store.commands.get(number).state is CommandState.DISPATCHED
+
+
+def test_a_worker_that_is_not_connected_yet_gets_it_when_it_is(
+    store: Store, meter: Meter, orders: Orders, wire: Wire
+) -> None:
+    number, wire.connected = insert(store, meter, "read"), False
+    orders.dispatch({meter.uid}, {})
+    assert store.commands.get(number).state is CommandState.PENDING
+    wire.connected = True
+    orders.dispatch({meter.uid}, {})
+    assert store.commands.get(number).state is CommandState.DISPATCHED
+
+
+def test_a_meter_without_a_worker_refuses_at_once(store: Store, meter: Meter, orders: Orders, wire: Wire) -> None:
+    number = insert(store, meter, "read")
+    orders.dispatch(set(), {})
+    row = store.commands.get(number)
+    assert (row.state, row.error_kind, wire.sent) == (CommandState.FAILED, "no_worker", [])
+
+
+def test_an_answer_ends_the_command(store: Store, meter: Meter, orders: Orders) -> None:
+    good, bad = insert(store, meter, "read"), insert(store, meter, "test")
+    orders.dispatch({meter.uid}, {})
+    failed = CommandResult(ok=False, error_kind="no_route", error_detail="10.0.0.1")
+    orders.finish([(good, CommandResult(ok=True, result={"values": 3})), (bad, failed), ("nobody's", failed)])
+    assert store.commands.get(good).result == {"values": 3}
+    row = store.commands.get(bad)
+    assert (row.state, row.error_kind) == (CommandState.FAILED, "no_route")
+
+
+def test_what_nobody_answers_expires(store: Store, meter: Meter, orders: Orders, clock: StillClock) -> None:
+    number = insert(store, meter, "read")
+    orders.dispatch({meter.uid}, {})
+    clock.sleep(10.1)
+    orders.look({})
+    assert store.commands.get(number).state is CommandState.EXPIRED
+
+
+def test_a_restart_is_done_when_another_process_runs(store: Store, meter: Meter, orders: Orders) -> None:
+    number, name = insert(store, meter, "restart"), program_name(meter.uid)
+    before = {name: Process(name, ProcessState.RUNNING, pid=10)}
+    assert orders.dispatch({meter.uid}, before) == [name]
+    orders.look(before)
+    orders.look({name: Process(name, ProcessState.STOPPED)})
+    assert store.commands.get(number).state is CommandState.DISPATCHED
+    orders.look({name: Process(name, ProcessState.STARTING, pid=11)})
+    row = store.commands.get(number)
+    assert (row.state, row.result) == (CommandState.DONE, {"old_pid": 10, "pid": 11})
+    assert orders.restarts == {}
+
+
+def test_a_restart_that_comes_to_nothing_is_given_up(
+    store: Store, meter: Meter, orders: Orders, clock: StillClock
+) -> None:
+    number, name = insert(store, meter, "restart"), program_name(meter.uid)
+    orders.dispatch({meter.uid}, {})
+    clock.sleep(10.1)
+    orders.look({name: Process(name, ProcessState.FATAL)})
+    assert orders.restarts == {}
+    assert store.commands.get(number).state is CommandState.EXPIRED
