@@ -22,6 +22,8 @@ LINK_RETRIES: Final = 2
 """Faults in a row that recovery answers; a line that fails thrice needs a new link."""
 MAX_POLLS: Final = 30
 """RR in a row to a peer that is not ready: some ten seconds on a real line."""
+MAX_POLLS_FOR_MORE: Final = 3
+"""RR in a row to a peer that has answered already, though something else: mostly it has nothing more."""
 MAX_STRAYS: Final = 64
 """Frames without progress that one exchange may bring."""
 MAX_PAYLOAD: Final = 0x1_0000 + 64
@@ -89,6 +91,7 @@ class HdlcLink:
         self._expected = 0
         self._parts: list[bytes] = []
         self._size = self._tries = self._polls = self._strays = 0
+        self._max_polls = MAX_POLLS
         self._asked = False
 
     @property
@@ -136,7 +139,7 @@ class HdlcLink:
     def more(self) -> Exchange[bytes]:
         """Ask for another APDU without sending one: the last was an answer to something older."""
         self._poll()
-        return (yield from self._answer())
+        return (yield from self._answer(MAX_POLLS_FOR_MORE))
 
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
@@ -173,10 +176,11 @@ class HdlcLink:
 
     # Information transfer
 
-    def _answer(self) -> Exchange[bytes]:
+    def _answer(self, max_polls: int = MAX_POLLS) -> Exchange[bytes]:
         """Send what is due and react to what comes until a payload is complete."""
         self._parts.clear()
         self._size = self._tries = self._polls = self._strays = 0
+        self._max_polls = max_polls
         self._asked = False
         while True:
             try:
@@ -275,8 +279,8 @@ class HdlcLink:
     def _poll_again(self, frame: Frame) -> None:
         """Ask a peer that is alive but not ready once more, if it is our turn."""
         self._polls += 1
-        if self._polls > MAX_POLLS:
-            raise MeterBusy(f"the meter was asked {MAX_POLLS} times, and is still not ready")
+        if self._polls > self._max_polls:
+            raise MeterBusy(f"the meter was asked {self._max_polls} times, and is still not ready")
         if frame.final:
             self._poll()
 

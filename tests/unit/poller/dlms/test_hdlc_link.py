@@ -15,7 +15,7 @@ from poller.dlms.errors import (
 )
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control, unnumbered_control, unpack_frame
-from poller.dlms.hdlc_link import MAX_POLLS, REACTIONS, HdlcLink, Link, Reaction, reaction_to
+from poller.dlms.hdlc_link import MAX_POLLS, MAX_POLLS_FOR_MORE, REACTIONS, HdlcLink, Link, Reaction, reaction_to
 from poller.dlms.hdlc_parameters import LinkParameters
 from poller.dlms.hdlc_port import MAX_NOISE
 from tests.support.dlms_drive import run_against
@@ -454,6 +454,15 @@ def test_more_asks_with_a_poll() -> None:
     assert run_against(link.request(b"x"), meter) == b"push"
     assert run_against(link.more(), meter) == b"answer"
     assert (meter.sent[-1].kind, meter.sent[-1].nr) == (FrameKind.RR, 1)
+
+
+def test_a_meter_with_nothing_more_is_not_asked_for_long() -> None:
+    nothing = from_meter(supervisory_control(FrameKind.RR, 1))
+    meter = Script(UA, from_meter(0x30, BACK + b"push"), *[nothing] * (MAX_POLLS_FOR_MORE + 1))
+    link = opened(meter)
+    run_against(link.request(b"x"), meter)
+    with pytest.raises(MeterBusy):
+        run_against(link.more(), meter)
 
 
 def test_an_incomplete_frame_shows() -> None:
