@@ -44,7 +44,7 @@ def main() -> int:
     logs.start()
     try:
         return run(Path(arguments[1]))
-    except (Hopeless, LineHeld) as error:
+    except (Hopeless, LineHeld, LockHeld) as error:
         return _give_up(error)
     except Exception:
         log.exception("a defect of ours")

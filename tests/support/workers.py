@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from common.bus import PublisherBus, SupervisorBus
 from common.command import Command, CommandResult
 from common.envelope import Envelope, Kind, decode, encode
 from common.heartbeat import WorkerBeat
-from common.meter_state import DesiredState
+from common.meter_state import DesiredState, MeterState
 from common.reading import Reading
 from common.secret import Secret
 from common.worker_file import Limits, Measurement, WorkerFile
@@ -153,15 +153,23 @@ class Worker:
         self.file = replace(self.file, revision=self.file.revision + 1, **values)  # type: ignore[arg-type]
         self.file.dump(self.path)
 
-    def until(self, condition: object, timeout: float, what: str) -> float:
+    def until(self, condition: Callable[[], object], timeout: float, what: str) -> float:
         """Look at the bus until ``condition()`` is true; return the seconds it took, fail after ``timeout``."""
-        assert callable(condition)
         started = time.monotonic()
         while not condition():
             if time.monotonic() - started > timeout:
                 raise AssertionError(f"waited {timeout:g} s in vain for {what}\n{self.log.read_text()[-3000:]}")
             self.ends.look()
         return time.monotonic() - started
+
+    def reads(self, count: int, timeout: float = 15.0) -> float:
+        """Wait for so many further readings; return the seconds it took."""
+        goal = len(self.ends.readings) + count
+        return self.until(lambda: len(self.ends.readings) >= goal, timeout, f"{count} readings")
+
+    def in_state(self, state: MeterState, timeout: float = 15.0) -> float:
+        """Wait until a heartbeat says that state; return the seconds it took."""
+        return self.until(lambda: self.ends.last.state is state, timeout, f"the state {state}")
 
     def command(self, verb: str, timeout: float = 10.0, **arguments: object) -> CommandResult:
         """Give an order and return its result."""
