@@ -7,6 +7,8 @@ from typing import Final, cast
 
 from flask import Response, request
 
+from werkzeug.exceptions import RequestEntityTooLarge
+
 from admin_api.context import services
 from admin_api.problems import BadBody, NotJson
 from common.store.errors import RevisionConflict
@@ -21,8 +23,10 @@ def answer(document: object, status: HTTPStatus = HTTPStatus.OK, headers: Mappin
 
 
 def body() -> object:
-    """Return the JSON body, None where there is none; raise BadBody or NotJson."""
+    """Return the JSON body, None where there is none; raise BadBody, NotJson or 413."""
     octets = request.get_data(cache=False)
+    if request.content_length is None and len(octets) >= MAX_BODY:
+        raise RequestEntityTooLarge  # a chunked body is cut at the limit, without a word
     if not octets:
         return None
     if not request.is_json:
