@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Final, cast
 
 from flask import Response, request
-
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from admin_api.context import services
