@@ -1,6 +1,7 @@
-"""The directory of one journal: its lock, its segment files, its ledger. Only names, octets and errors of the system.
+"""The directory of one journal: its lock, its segment files, its ledger.
 
-lock    ledger    0000000000000001.seg ...    0000000000000001.bad (set aside, at most MAX_BAD of them)
+In it: ``lock``, ``ledger`` and ``ledger.copy``, ``0000000000000001.seg`` and so on, and at most MAX_BAD files ``.bad``
+that were set aside. Here are names, octets and errors of the system; what the octets mean is decided elsewhere.
 """
 
 import fcntl
@@ -23,6 +24,7 @@ _SEGMENT: Final = ".seg"
 _BAD: Final = ".bad"
 _DRAFT: Final = ".new"
 _LEDGER: Final = "ledger"
+_LEDGERS: Final = (_LEDGER, f"{_LEDGER}.copy")  # two, written in this order: what is gone is known nowhere else
 
 
 class LockHeld(Again):
@@ -58,6 +60,21 @@ class DirectoryLock:
         if self._handle >= 0:
             os.close(self._handle)
         self._handle = -1
+
+
+def is_free(directory: Path) -> bool:
+    """Return whether nobody holds a journal's lock; a directory without a lock was never a journal."""
+    try:
+        handle = os.open(directory / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 class JournalFiles:
@@ -112,21 +129,24 @@ class JournalFiles:
             else:
                 self._path(number).unlink()
 
-    def load_ledger(self, uid: bytes) -> Ledger | None:
-        """Return the ledger; None when there is none that is sound."""
-        try:
-            with (self.directory / _LEDGER).open("rb") as stream:
-                return decode_ledger(stream.read(MAX_LEDGER + 1), uid)
-        except OSError:
-            return None
+    def load_ledgers(self, uid: bytes) -> list[Ledger]:
+        """Return the sound ledgers, the newer first; there are two, unless one is damaged or the journal is new."""
+        ledgers = (decode_ledger(self._octets(name), uid) for name in _LEDGERS)
+        return [ledger for ledger in ledgers if ledger is not None]
 
     def save_ledger(self, ledger: Ledger) -> bool:
-        """Replace the ledger; return False when the disk did not take it."""
+        """Replace the ledger and its copy; return False when the disk did not take them."""
         try:
-            write_atomically(self.directory / _LEDGER, ledger.encode())
+            for name in _LEDGERS:
+                write_atomically(self.directory / name, ledger.encode())
         except OSError:
             return False
         return True
+
+    def _octets(self, name: str) -> bytes:
+        with suppress(OSError), (self.directory / name).open("rb") as stream:
+            return stream.read(MAX_LEDGER + 1)
+        return b""
 
     def _path(self, number: int, suffix: str = _SEGMENT) -> Path:
         return self.directory / f"{number:016d}{suffix}"

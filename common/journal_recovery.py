@@ -43,12 +43,13 @@ class _Found:
 
 def recover(files: JournalFiles, uid: bytes, boot: bytes, now_ms: int) -> State:
     """Return the state of a journal; nothing on the disk is changed."""
-    ledger = files.load_ledger(uid)
+    ledgers = files.load_ledgers(uid)
+    ledger = ledgers[0] if ledgers else None
     since_ms = min(ledger.since_ms, now_ms) if ledger and ledger.boot == boot else now_ms
     found = _look(files, uid, ledger, _Ages(boot, since_ms, now_ms))
     entries = sorted(found.entries.values(), key=lambda entry: entry.order)
     highest = max([0, *found.numbers, *(entry.order for entry in entries), ledger.newest if ledger else 0])
-    continued = bool(entries) and _continues(entries[-1], ledger, found, boot)
+    continued = len(ledgers) > 1 and bool(entries) and _continues(entries[-1], ledgers[0], found, boot)
     _count_lost_tails(entries, found, ledger)
     kept = [entry for entry in entries if entry.last > entry.acknowledged or (continued and entry is entries[-1])]
     finished = _finished(entries, spare=kept[-1] if continued else None)
@@ -112,9 +113,9 @@ class _Ages:
         return self.since_ms
 
 
-def _continues(newest: Entry, ledger: Ledger | None, found: _Found, boot: bytes) -> bool:
+def _continues(newest: Entry, ledger: Ledger, found: _Found, boot: bytes) -> bool:
     """Return whether the newest epoch is whole, of this boot, and the one that the ledger names."""
-    if ledger is None or found.bad or ledger.current != newest.epoch:
+    if found.bad or ledger.current != newest.epoch:
         return False
     if ledger.boot != boot or boot == UNKNOWN_BOOT or _lacks_newest(newest, ledger):
         return False

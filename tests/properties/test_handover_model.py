@@ -1,0 +1,189 @@
+"""The hand-over against its model: any order of readings, losses, deaths and starts; then everything arrives."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from common.journal import JournalLimits
+from tests.support.handover import UID, World
+
+SHM = Path("/dev/shm")  # a file system in memory, where there is one: a death is not a power cut
+QUICK = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+steps = st.integers(0, 25)
+few = st.integers(0, 4)
+
+
+class Handover(RuleBasedStateMachine):
+    """What may happen to one worker and the publisher; the truth is the list of readings that were taken."""
+
+    limits = JournalLimits()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
+        self.world = World(self.root, self.limits)
+        self.next = 1
+        self.taken: list[int] = []
+        self.unsure: list[int] = []
+        self.refused: list[int] = []
+        self.may_drop = self.damaged = False
+
+    @initialize()
+    def begin(self) -> None:
+        self.world.start_worker()
+        self.world.start_publisher()
+
+    # ---- the worker
+
+    @rule(count=st.integers(1, 6), size=st.sampled_from((0, 10, 900)))
+    def take_readings(self, count: int, size: int) -> None:
+        for _ in range(count):
+            alive = self.world.feed is not None
+            told = self.world.publish(self.next, size)
+            if alive:
+                {True: self.taken, False: self.refused, None: self.unsure}[told].append(self.next)
+            self.next += 1
+
+    @rule()
+    def beat(self) -> None:
+        self.world.beat()
+
+    @rule()
+    def pump(self) -> None:
+        self.world.pump()
+
+    @rule(left=steps, tears=st.booleans())
+    def let_worker_die_soon(self, left: int, tears: bool) -> None:
+        self.world.worker_fuse.left, self.world.disk.tears = left, tears
+        self.may_drop |= tears  # a torn tail is counted as one damaged record
+
+    @rule()
+    def start_worker(self) -> None:
+        self.world.start_worker()
+        self.damaged &= self.world.feed is None  # one damage at a time: a second copy cannot help against two
+
+    @rule(full=st.booleans())
+    def fill_worker_disk(self, full: bool) -> None:
+        self.world.disk.full = full
+
+    # ---- the wire
+
+    @rule(lane=st.integers(0, 2), place=st.integers(0, 10))
+    def lose(self, lane: int, place: int) -> None:
+        del self.world.wire.lane(lane)[place : place + 3]
+
+    @rule(lane=st.integers(0, 2), place=st.integers(0, 10))
+    def double(self, lane: int, place: int) -> None:
+        messages = self.world.wire.lane(lane)
+        messages += messages[place : place + 3]
+
+    @rule(lane=st.integers(0, 2))
+    def overtake(self, lane: int) -> None:
+        messages = self.world.wire.lane(lane)
+        messages[:3] = reversed(messages[:3])
+
+    # ---- the publisher
+
+    @rule(subscribed=st.integers(0, 12), back=st.integers(0, 300))
+    def handle(self, subscribed: int, back: int) -> None:
+        self.world.handle(subscribed, back)
+
+    @rule(left=steps)
+    def let_publisher_die_soon(self, left: int) -> None:
+        self.world.publisher_fuse.left = left
+
+    @rule()
+    def start_publisher(self) -> None:
+        self.world.start_publisher()
+
+    @rule(full=st.booleans())
+    def fill_publisher_disk(self, full: bool) -> None:
+        self.world.outbox_full = full
+
+    @rule(limit=st.integers(1, 5))
+    def deliver(self, limit: int) -> None:
+        self.world.deliver(limit)
+
+    # ---- both
+
+    @rule(seconds=st.sampled_from((0.3, 1.1, 70.0)))
+    def wait(self, seconds: float) -> None:
+        self.world.clock.now += seconds
+
+    @rule()
+    def reboot(self) -> None:
+        self.world.kill_worker()
+        self.world.kill_publisher()
+        self.world.wire.subscribed.clear()
+        self.world.clock.reboot()
+        self.world.boot = self.world.boot[::-1]
+        self.start_worker()
+        self.world.start_publisher()
+
+    @precondition(lambda self: self.world.feed is None and not self.damaged)
+    @rule(place=st.integers(0, 10_000), which=st.integers(0, 3))
+    def damage_journal(self, place: int, which: int) -> None:
+        files = sorted(
+            path for path in self.world.journal_dir.glob("*") if path.suffix == ".seg" or path.stem == "ledger"
+        )
+        if files:
+            path = files[which % len(files)]
+            octets = bytearray(path.read_bytes())
+            octets[place % len(octets)] ^= 0x10
+            path.write_bytes(octets)
+            self.may_drop = self.damaged = True
+
+    # ---- what holds always, and at the end
+
+    @invariant()
+    def accounts_balance(self) -> None:
+        if self.world.outbox is not None:
+            tally = self.world.outbox.tally(UID)
+            assert tally.balanced, tally
+            assert (tally.waiting, tally.octets) == self.world.rows_on_disk()
+
+    def teardown(self) -> None:
+        try:
+            self.world.drain()
+            self._check()
+        finally:
+            self.world.kill_worker()
+            self.world.kill_publisher()
+            shutil.rmtree(self.root)
+
+    def _check(self) -> None:
+        seen: dict[tuple[bytes, int], int] = {}
+        order: list[int] = []
+        for epoch, seq, number in self.world.delivered:
+            if (epoch, seq) not in seen:
+                order.append(number)
+            assert seen.setdefault((epoch, seq), number) == number, "a repeat has other content"
+        assert order == sorted(set(order)), "a reading arrived twice under two names, or out of order"
+        assert not set(order) & set(self.refused), "a reading arrived that was said not to be taken"
+        assert set(order) <= set(self.taken) | set(self.unsure)
+        missing = set(self.taken) - set(order)
+        assert self.world.outbox is not None
+        tally = self.world.outbox.tally(UID)
+        assert len(missing) <= sum(tally.dropped.values()), (missing, tally)
+        assert self.may_drop or not tally.dropped, tally
+        assert tally.taken == len(order) + sum(tally.dropped.values())
+
+
+class SmallJournal(Handover):
+    """The same with a journal that is soon full: what it drops is counted."""
+
+    limits = JournalLimits(max_age_s=60.0, max_octets=10_000)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_drop = True
+
+
+TestHandover = Handover.TestCase
+TestHandover.settings = QUICK
+TestSmallJournal = SmallJournal.TestCase
+TestSmallJournal.settings = QUICK
