@@ -83,4 +83,4 @@ def _kind(value: object) -> str:
 
 def shown(name: str) -> str:
     """Return as much of a name as an error may repeat."""
-    return name[:64]
+    return name[:64] or "(empty)"
