@@ -15,6 +15,7 @@ from admin_api.cli import broker, embedded
 from admin_api.cli.init import Prepared, prepare
 from admin_api.cli.output import show_error, show_line
 from admin_api.cli.product import Product
+from admin_api.cli.watch import Watch
 from common import settings as configuration
 from common.clock import Clock, SystemClock
 from common.errors import Barred, BridgeError, Hopeless
@@ -53,7 +54,7 @@ def locked(paths: Paths) -> Iterator[int]:
         os.close(handle)
 
 
-def run(state: str | None, *, with_embedded: bool, clock: Clock) -> int:
+def run(state: str | None, *, with_embedded: bool, quiet: bool, clock: Clock) -> int:
     """Run until a signal; raise what keeps the product from starting or going on."""
     with locked(configuration.load(state).paths) as lock:
         prepared = prepare(state)
@@ -70,7 +71,7 @@ def run(state: str | None, *, with_embedded: bool, clock: Clock) -> int:
             product.start(lock)
             for line in where_to_look(settings, prepared):
                 show_line(line)
-            _wait(product, settings, stop, clock)
+            _wait(product, settings, stop, clock, _watch(settings) if not quiet else None)
         finally:
             show_line("stopping")
             lost = product.stop()
@@ -78,12 +79,23 @@ def run(state: str | None, *, with_embedded: bool, clock: Clock) -> int:
     return Exit.OK
 
 
-def _wait(product: Product, settings: Settings, stop: StopFlag, clock: Clock) -> None:
+def _watch(settings: Settings) -> Watch | None:
+    """Return a subscription to our own embedded broker: anybody else's is not ours to listen to."""
+    if not settings.embedded.broker or settings.mqtt.mode != "generic":
+        return None
+    show_line("the latest readings, as they arrive at the broker:")
+    return Watch(settings.mqtt.host, settings.mqtt.port, _topic_filter(settings))
+
+
+def _wait(product: Product, settings: Settings, stop: StopFlag, clock: Clock, watch: Watch | None) -> None:
     while not stop.is_set:
         code = product.ended()
         if code is not None:
             raise Ended(f"supervisord ended with code {code}; see {settings.paths.log / 'supervisord.log'}")
-        clock.sleep(LOOK_S)
+        if watch is None or not watch.wait(LOOK_S):
+            clock.sleep(LOOK_S)
+    if watch is not None:
+        watch.close()
 
 
 def check_ports(settings: Settings) -> None:
@@ -98,13 +110,17 @@ def check_ports(settings: Settings) -> None:
             raise PortTaken(f"{name}: {host}:{port} is taken by another program; name another port in the settings")
 
 
+def _topic_filter(settings: Settings) -> str:
+    """Return the topic template with a wildcard for each level that is filled in."""
+    return "/".join("+" if "{" in level else level for level in settings.mqtt.topic.split("/"))
+
+
 def where_to_look(settings: Settings, prepared: Prepared) -> Iterator[str]:
     """Give the lines that tell a newcomer where everything is."""
     root, mqtt, api = settings.paths.root, settings.mqtt, settings.api
     yield f"dlms-bridge runs in {root}; Ctrl-C stops all of it"
     if mqtt.mode == "generic":
-        topic = "/".join("+" if "{" in level else level for level in mqtt.topic.split("/"))
-        yield f"  readings   mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{topic}' -v"
+        yield f"  readings   mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{_topic_filter(settings)}' -v"
     yield f"             meterctl --state {root} follow"
     yield f"  meters     meterctl --state {root} list | status ID | add NAME --host HOST"
     yield f"  API        http://{api.host}:{api.port}/api/meters   (health: /health, metrics: /metrics)"
@@ -122,9 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--embedded", action="store_true", help="on the first run: a broker of its own, if none is set, and 3 meters"
     )
+    parser.add_argument("--quiet", action="store_true", help="do not show the readings at the embedded broker")
     words = parser.parse_args(argv)
     try:
-        return run(words.state, with_embedded=words.embedded, clock=SystemClock())
+        return run(words.state, with_embedded=words.embedded, quiet=words.quiet, clock=SystemClock())
     except AlreadyRunning as error:
         show_error(error, as_json=False)
         return Exit.LOCK_HELD
