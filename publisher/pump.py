@@ -5,6 +5,7 @@ brokers, acknowledgements to workers, a heartbeat each second. What arrives is c
 """
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,7 @@ from publisher.teller import Teller
 
 ROUTES_S: Final = 0.5  # how often the routes file is looked at; also the longest wait of the loop
 SECOND_S: Final = 1.0  # heartbeat, bounds of the outbox, keep-alive, the look for rows that nobody announced
+GROUP_S: Final = 0.06  # the outbox deletes what was acknowledged in groups of 0.05 s; a crash sends those again
 LOCAL_BROKER_PORT: Final = (
     1884  # without a token: the local-broker mode of this product's predecessors (SPEC section 7)
 )
@@ -61,17 +63,24 @@ class Pump:
         self._sender.targets = self._connections
         self._taken: dict[bytes, int] = {}
         self._next_routes = self._next_second = 0.0
+        self._flush_at = math.inf
 
     def turn(self) -> None:
-        """Wait for something to do, at most ROUTES_S, and do it."""
+        """Wait for something to do, at most ROUTES_S, and do it.
+
+        What waits is sent before what came is committed: the broker works while the disk does.
+        """
         self._look_at_routes()
         turn = self._wait(self._timeout())
         self._serve_sockets(turn)
+        self._settle()
+        self._send()
         self._parts.intake.handle(turn.messages)
         if turn.messages:
             self._wake_arrived()
+            self._send()
         self._each_second()
-        self._move()
+        self._flush()
 
     def close(self, patience_s: float) -> None:
         """Take in nothing more, wait at most ``patience_s`` for acknowledgements, say goodbye."""
@@ -89,7 +98,7 @@ class Pump:
 
     def _timeout(self) -> float:
         now = self._clock.monotonic()
-        due = [self._next_routes, self._next_second, self._lines.rested(now)]
+        due = [self._next_routes, self._next_second, self._lines.rested(now), self._flush_at]
         due += [item.wake_at(now) for item in self._connections.values()]
         return min(max(0.0, min(due) - now), ROUTES_S)
 
@@ -97,6 +106,12 @@ class Pump:
         items = [item for item in self._connections.values() if item.fileno() >= 0]
         readable = [self._dialler.fileno(), *(item.fileno() for item in items)]
         return self._parts.bus.wait(timeout_s, readable, [item.fileno() for item in items if item.wants_write()])
+
+    def _flush(self) -> None:
+        """Let acknowledged rows leave the disk once they are a group."""
+        self._outbox.flush()
+        if self._clock.monotonic() >= self._flush_at:
+            self._flush_at = math.inf
 
     def _serve_sockets(self, turn: Turn) -> None:
         if self._dialler.fileno() in turn.readable:
@@ -109,9 +124,8 @@ class Pump:
             if descriptor >= 0:
                 item.service(readable=descriptor in turn.readable, writable=descriptor in turn.writable)
 
-    def _move(self) -> None:
-        """Settle what came back, send what has its turn, write."""
-        self._settle()
+    def _send(self) -> None:
+        """Send what has its turn, and write."""
         now = self._clock.monotonic()
         self._lines.rested(now)
         for connection in self._connections.values():
@@ -119,13 +133,14 @@ class Pump:
             self._sender.fill(connection, now)
             connection.flush()
             connection.caught_up(self._lines.waits(connection.target.name))
-        self._outbox.flush()
 
     def _settle(self) -> None:
         now = self._clock.monotonic()
         for connection in self._connections.values():
             was_open = connection.is_open
-            self._sender.landed(connection, connection.collect(now), now)
+            if outcomes := connection.collect(now):
+                self._sender.landed(connection, outcomes, now)
+                self._flush_at = min(self._flush_at, now + GROUP_S)
             if connection.is_open and not was_open:
                 self._greet(connection, now)
 

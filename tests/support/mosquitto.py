@@ -1,7 +1,7 @@
 """A real Mosquitto on a loopback port of its own, and a subscriber that records everything it receives.
 
-The broker keeps sessions over a clean stop, so that a ``Subscriber`` misses nothing while it reconnects. After ``kill``
-(SIGKILL) it keeps what was subscribed before, not what it had queued for a subscriber that was away.
+The broker keeps sessions over ``stop`` and ``kill``, so that a ``Subscriber`` misses nothing while it reconnects: what
+is published before the subscriber is back waits for it.
 """
 
 import json
@@ -74,8 +74,7 @@ class Mosquitto:
             f"listener {self.port} 127.0.0.1",
             "persistence true",
             f"persistence_location {self._directory}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
+            "autosave_interval 0",
             "max_queued_messages 0",
             "log_dest stderr",
             f"allow_anonymous {'false' if users else 'true'}",
@@ -138,8 +137,15 @@ class Mosquitto:
         """Stop it with SIGTERM: sessions are kept for the next start."""
         self._end(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """End it with SIGKILL."""
+    def kill(self, *, saving: bool = True) -> None:
+        """End it with SIGKILL; ``saving``: have it write down sessions and what it queued first, and wait for that."""
+        if saving and self.running:
+            database = self._directory / "mosquitto.db"
+            before = database.stat().st_mtime_ns if database.exists() else 0
+            os.kill(self.pid, signal.SIGUSR1)
+            wait_until(
+                lambda: database.exists() and database.stat().st_mtime_ns != before, STOP_S, "the broker to save"
+            )
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
@@ -169,7 +175,7 @@ class Mosquitto:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self.kill()
+        self.kill(saving=False)
 
     @contextmanager
     def away(self, seconds: float) -> Iterator[None]:
