@@ -35,11 +35,11 @@ system: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 
+# All four are run, so that one look shows everything.
 lint: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(CODE) tests
-	$(BIN)/lint-imports
+	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy $(CODE) tests" lint-imports; do \
+		echo "$$tool"; $(BIN)/$$tool || failed=1; \
+	done; exit $$failed
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -41,9 +41,7 @@ _OPTIONS: Final = (
     click.option("--server-physical", type=int, help="Server address, lower part."),
     click.option("--address-size", type=click.Choice(["1", "2", "4"]), help="Octets of an HDLC server address."),
     click.option("--auth", "authentication", type=click.Choice(AUTHENTICATIONS), help="How the meter knows us."),
-    click.option(
-        "--password-file", metavar="FILE", help=f"The password's file; else the variable {VARIABLE}."
-    ),
+    click.option("--password-file", metavar="FILE", help=f"The password's file; else the variable {VARIABLE}."),
     click.option("--interval", "interval_s", type=float, help="Seconds between two readings."),
     click.option(
         "--measure",
