@@ -19,6 +19,7 @@ from common.bus import PublisherBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
 from common.process import Exit, StopFlag
+from publisher.adoption import Adoption
 from publisher.connection import Limits
 from publisher.intake import Intake
 from publisher.outbox import Outbox
@@ -69,9 +70,10 @@ def _run(options: settings.Settings, stop: StopFlag) -> int:
     )
     bus = PublisherBus(options.paths.sockets)
     intake = Intake(outbox, bus, clock, instance)
+    adoption = Adoption(options.paths.journal, outbox, intake, clock, boot_id())
     limits = Limits(bounds.in_flight, bounds.puback_timeout_s)
-    chance = random.SystemRandom().random
-    pump = Pump(Parts(bus, outbox, intake, RouteFile(options.paths.routes), limits, clock, instance, chance))
+    routes, chance = RouteFile(options.paths.routes), random.SystemRandom().random
+    pump = Pump(Parts(bus, outbox, intake, adoption, routes, limits, clock, instance, chance))
     _log.info("started pid=%d instance=%s", os.getpid(), instance.hex())
     while not stop.is_set:
         pump.turn()

@@ -15,6 +15,7 @@ from common.clock import Clock
 from common.envelope import Envelope, Kind, encode
 from common.routes import Mode, Routes, Target
 from publisher import telemetry
+from publisher.adoption import Adoption
 from publisher.connection import Connection, Flight, Limits, Work
 from publisher.delivery import Fault
 from publisher.dialler import Dialler
@@ -41,6 +42,7 @@ class Parts:
     bus: PublisherBus
     outbox: Outbox
     intake: Intake
+    adoption: Adoption
     routes: RouteFile
     limits: Limits
     clock: Clock
@@ -64,6 +66,7 @@ class Pump:
         self._taken: dict[bytes, int] = {}
         self._next_routes = self._next_second = 0.0
         self._flush_at = math.inf
+        self._adopting = False
 
     def turn(self) -> None:
         """Wait for something to do, at most ROUTES_S, and do it.
@@ -76,7 +79,7 @@ class Pump:
         self._settle()
         self._send()
         self._parts.intake.handle(turn.messages)
-        if turn.messages:
+        if self._adopt() or turn.messages:
             self._wake_arrived()
             self._send()
         self._each_second()
@@ -84,6 +87,7 @@ class Pump:
 
     def close(self, patience_s: float) -> None:
         """Take in nothing more, wait at most ``patience_s`` for acknowledgements, say goodbye."""
+        self._parts.adoption.close()
         self._say_goodbye()
         limit = self._clock.monotonic() + patience_s
         while self._clock.monotonic() < limit and any(item.flights for item in self._connections.values()):
@@ -96,7 +100,16 @@ class Pump:
 
     # ---- the turn's parts
 
+    def _adopt(self) -> bool:
+        """Take in a batch of a journal without an owner; return whether there was one: the next follows at once."""
+        before = self._parts.adoption.adopted
+        self._parts.adoption.turn()
+        self._adopting = self._parts.adoption.adopted != before
+        return self._adopting
+
     def _timeout(self) -> float:
+        if self._adopting:
+            return 0.0
         now = self._clock.monotonic()
         due = [self._next_routes, self._next_second, self._lines.rested(now), self._flush_at]
         due += [item.wake_at(now) for item in self._connections.values()]

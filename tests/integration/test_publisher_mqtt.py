@@ -228,6 +228,18 @@ def test_a_bad_routes_file_changes_nothing_and_is_an_alarm(broker: Mosquitto, pu
 
 
 @pytest.mark.slow
+def test_what_a_worker_left_behind_is_delivered_without_it(broker: Mosquitto, publisher: Publisher) -> None:
+    publisher.route(generic_routes(target(broker.port), 1))
+    publisher.wait_for_beat()
+    publisher.kill()
+    with Meters(publisher.paths, (1,), 0.02) as meters:
+        wait_until(lambda: meters.total >= 50, 10, "readings that nobody takes")
+    publisher.start()
+    with Subscriber(broker.port) as seen:
+        assert_complete(seen.wait_for(meters.total, 30), meters)
+
+
+@pytest.mark.slow
 def test_live_readings_go_before_a_backlog_and_each_lane_keeps_its_order(
     broker: Mosquitto, publisher: Publisher
 ) -> None:
