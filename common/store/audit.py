@@ -6,7 +6,7 @@ In: actor, action, subject and plain details, never a secret. Out: AuditRow valu
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from common.clock import Clock
 from common.store.database import Database, Way
@@ -14,6 +14,7 @@ from common.store.model import AuditRow
 from common.store.tables import audit
 
 MAX_PAGE: Final = 1000
+KEPT_MS: Final = 400 * 86_400_000  # a year and what an auditor needs to come round
 
 
 class Audit:
@@ -34,6 +35,11 @@ class Audit:
         with self._database.begin(Way.READ) as connection:
             rows = connection.execute(query if before_id is None else query.where(audit.c.id < before_id)).all()
         return [AuditRow(row.id, row.at_ms, row.actor, row.action, row.subject, row.details) for row in rows]
+
+    def trim(self, now_ms: int) -> None:
+        """Forget what is older than its retention."""
+        with self._database.begin(Way.STATE) as connection:
+            connection.execute(delete(audit).where(audit.c.at_ms < now_ms - KEPT_MS))
 
 
 def note(

@@ -56,6 +56,7 @@ class Store:
         self.commands.trim(now)
         self.alarms.trim(now)
         self.starts.trim(now)
+        self.audit.trim(now)
 
     def close(self) -> None:
         """Close the connections of this process; the store may be used again."""

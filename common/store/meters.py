@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final, cast
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
 
 from common.clock import Clock
 from common.meter_state import DesiredState
@@ -92,7 +92,8 @@ class Meters:
             count = select(func.count()).select_from(meters).where(meters.c.deleted_at.is_(None))
             if int(connection.execute(count).scalar_one()) >= MAX_METERS:
                 raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
-            self._refuse_conflicts(connection, wish, None, addresses)
+            _refuse_taken_name(connection, wish, None)
+            _refuse_taken_line(connection, wish, None, addresses)
             columns = self._columns(uid, wish) | {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
             done = connection.execute(insert(meters).values(uid=uid, **columns))
             number = cast("tuple[int]", done.inserted_primary_key)[0]
@@ -106,9 +107,10 @@ class Meters:
         Raise NoSuchMeter, RevisionConflict (``expected_revision`` given and not the meter's), and what ``add`` raises.
         ``change`` may be called twice.
         """
-        draft = change(self.get(key).wish)
+        before = self.get(key).wish
+        draft = change(before)
         check(draft)
-        addresses = self._addresses(draft)
+        addresses = {} if _line(draft) == _line(before) else self._addresses(draft)
         with self._database.begin(Way.WISH) as connection:
             old = self._living(connection, key)
             wish = change(old.wish)
@@ -156,7 +158,9 @@ class Meters:
         self, connection: Connection, old: Meter, wish: MeterWish, addresses: Mapping[str, frozenset[str]], actor: str
     ) -> Meter:
         _raise_version(connection)
-        self._refuse_conflicts(connection, wish, old.id, addresses)
+        _refuse_taken_name(connection, wish, old.id)
+        if _line(wish) != _line(old.wish):
+            _refuse_taken_line(connection, wish, old.id, addresses)
         now, revision = self._clock.wall_ms(), old.revision + 1
         columns = self._columns(old.uid, wish) | {"revision": revision, "updated_at": now}
         connection.execute(update(meters).where(meters.c.id == old.id).values(**columns))
@@ -212,23 +216,28 @@ class Meters:
             hosts = {str(host) for host in connection.execute(query).scalars()}
         return self._resolve({wish.ip_address, *hosts})
 
-    def _refuse_conflicts(
-        self,
-        connection: Connection,
-        wish: MeterWish,
-        own: int | None,
-        addresses: Mapping[str, frozenset[str]],
-    ) -> None:
-        rivals = select(meters).where(meters.c.deleted_at.is_(None), meters.c.id != (own or 0))
-        if connection.execute(rivals.where(meters.c.name == wish.name)).first():
-            raise NameTaken(f"another meter is named {wish.name!r}")
-        on_port = rivals.where(meters.c.port == wish.port).with_only_columns(
-            meters.c.name, meters.c.ip_address, meters.c.line_mode
-        )
-        for name, host, mode in connection.execute(on_port):
-            if same_line(wish.ip_address, host, addresses) and not may_share(wish.line_mode, mode):
-                line = f"{wish.ip_address}:{wish.port}"
-                raise LineTaken(f"meter {name!r} is on {line}; both need line_mode shared or concurrent")
+
+def _line(wish: MeterWish) -> tuple[str, int, str]:
+    return wish.ip_address, wish.port, wish.line_mode
+
+
+def _rivals(own: int | None) -> tuple[ColumnElement[bool], ...]:
+    return meters.c.deleted_at.is_(None), meters.c.id != (own or 0)
+
+
+def _refuse_taken_name(connection: Connection, wish: MeterWish, own: int | None) -> None:
+    if connection.execute(select(meters.c.id).where(*_rivals(own), meters.c.name == wish.name)).first():
+        raise NameTaken(f"another meter is named {wish.name!r}")
+
+
+def _refuse_taken_line(
+    connection: Connection, wish: MeterWish, own: int | None, addresses: Mapping[str, frozenset[str]]
+) -> None:
+    on_port = select(meters.c.name, meters.c.ip_address, meters.c.line_mode).where(*_rivals(own))
+    for name, host, mode in connection.execute(on_port.where(meters.c.port == wish.port)):
+        if same_line(wish.ip_address, host, addresses) and not may_share(wish.line_mode, mode):
+            line = f"{wish.ip_address}:{wish.port}"
+            raise LineTaken(f"meter {name!r} is on {line}; both need line_mode shared or concurrent")
 
 
 def _write_measurements(connection: Connection, number: int, items: Sequence[MeasurementWish]) -> None:

@@ -1,5 +1,6 @@
 """Wishes: what the store keeps of them, what it refuses, what a revision is."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 
 from common.meter_state import DesiredState
 from common.secret import Secret
-from common.store.engine import Store
+from common.store.engine import Store, open_store
 from common.store.errors import BadWish, LineTaken, NameTaken, NoSuchMeter, RevisionConflict
 from common.store.model import LatestRow, MeasurementWish, MeterStateRow, MeterWish
+from common.vault import Vault
 from tests.support.installation import NOON_MS, StillClock, wish
 
 FULL = MeterWish(
@@ -153,6 +155,23 @@ def test_an_edit_may_not_take_anothers_name_or_line(store: Store) -> None:
     with pytest.raises(LineTaken):
         store.meters.edit(other.id, lambda old: replace(old, port=3333), "test")
     assert store.meters.get(other.id) == other
+
+
+def test_a_change_that_leaves_the_line_alone_looks_up_no_name(tmp_path: Path) -> None:
+    asked: list[set[str]] = []
+
+    def ask(hosts: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        asked.append(set(hosts))
+        return {}
+
+    store = open_store(f"sqlite:///{tmp_path}/other.db", Vault(bytes(32)), resolve_hosts=ask)
+    store.upgrade()
+    added = store.meters.add(wish(ip_address="slow.test"), "test")
+    store.meters.set_desired(added.id, DesiredState.PAUSED, "test")
+    assert asked == [{"slow.test"}]
+    store.meters.edit(added.id, lambda old: replace(old, port=4000), "test")
+    assert len(asked) == 2
+    store.close()
 
 
 def test_the_desired_state_is_kept(store: Store) -> None:

@@ -7,6 +7,7 @@ import pytest
 from common.store.engine import Store
 from common.store.errors import NoSuchToken
 from common.store.model import Role
+from tests.support.installation import StillClock
 
 
 def test_a_token_is_verified_until_it_is_revoked(store: Store) -> None:
@@ -29,6 +30,17 @@ def test_a_token_is_long_random_and_nowhere_in_the_files(store: Store, tmp_path:
         assert text.startswith("dbt_")
         assert len(text) == 47
         assert text[4:].encode() not in files
+
+
+def test_the_store_forgets_what_is_older_than_its_retention(store: Store, clock: StillClock) -> None:
+    store.audit.record("ann", "backup", "store")
+    store.trim()
+    assert [row.action for row in store.audit.list()] == ["backup"]
+    clock.sleep(401 * 86_400)
+    store.audit.record("ann", "restore", "store")
+    store.trim()
+    assert [row.action for row in store.audit.list()] == ["restore"]
+    assert store.audit.list(before_id=1) == []
 
 
 @pytest.mark.parametrize("text", ["", "dbt_", "dbt_" + "x" * 43, "x" * 47, "dbt_" + "x" * 10_000, "dbt_\ud800"])
