@@ -105,6 +105,7 @@ class EmbeddedSettings:
     """What ``meterctl run`` brings along: a broker on loopback, simulated meters."""
 
     broker: bool = False
+    broker_kind: str = field(default="auto", metadata={"words": ("auto", "mosquitto", "package")})
     broker_port: int = _bound(1883, 1, 65535)
     simulator_meters: int = _bound(0, 0, 1000)
     simulator_port: int = _bound(33330, 1, 64000)

@@ -39,16 +39,18 @@ class _FallbackBroker(Protocol):
         """Serve until the process ends."""
 
 
-def mosquitto() -> str | None:
-    """Return where Mosquitto is, or None."""
+def mosquitto(settings: Settings) -> str | None:
+    """Return where Mosquitto is; None where it is not, or is not wanted."""
+    if settings.embedded.broker_kind == "package":
+        return None
     return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *EXTRA_PATH)))
 
 
-def protocol() -> str:
+def protocol(settings: Settings) -> str:
     """Return the newest MQTT that the broker found here speaks on the port that everybody uses; raise NoBroker."""
-    if mosquitto():
+    if mosquitto(settings):
         return "5"
-    if find_spec(FALLBACK):
+    if settings.embedded.broker_kind != "mosquitto" and find_spec(FALLBACK):
         return "3.1.1"
     raise NoBroker("no broker: install Mosquitto, or `pip install 'dlms-bridge[broker]'`, or name one in [mqtt]")
 
@@ -81,12 +83,12 @@ def serve(settings: Settings) -> None:
     """Become the broker; raise NoBroker."""
     die_with_parent()
     make_private(directory(settings))
-    program = mosquitto()
+    program = mosquitto(settings)
     if program is not None:
         conf = settings.paths.run / "mosquitto.conf"
         write_atomically(conf, mosquitto_conf(settings, _user()).encode())
         os.execv(program, [program, "-c", str(conf)])  # noqa: S606  # no shell is wanted
-    if settings.mqtt.protocol != protocol():
+    if settings.mqtt.protocol != protocol(settings):
         raise NoBroker(f'{FALLBACK} speaks MQTT 3.1.1 only: set protocol = "3.1.1" in [mqtt], or install Mosquitto')
     _fallback(settings.embedded.broker_port).run_forever()
 

@@ -26,7 +26,7 @@ class NoFreePort(Hopeless):
     """All ports that were tried are taken."""
 
 
-def settle(settings: Settings, store: Store, protocol: Callable[[], str]) -> bool:
+def settle(settings: Settings, store: Store, protocol: Callable[[Settings], str]) -> bool:
     """Write the embedded defaults unless they have been written; return whether they were.
 
     ``protocol`` tells what the broker found on this machine speaks; asked only if one is needed. Raise NoFreePort, and
@@ -42,7 +42,7 @@ def settle(settings: Settings, store: Store, protocol: Callable[[], str]) -> boo
     if "mqtt" not in known:
         port = free_port(settings.embedded.broker_port)
         lines += ["broker = true", f"broker_port = {port}"]
-        lines += ["", "[mqtt]", f'host = "{LOOPBACK}"', f"port = {port}", f'protocol = "{protocol()}"']
+        lines += ["", "[mqtt]", f'host = "{LOOPBACK}"', f"port = {port}", f'protocol = "{protocol(settings)}"']
     if "api" not in known:
         lines += ["", "[api]", f"port = {free_port(settings.api.port)}"]
     if "clock" not in known:
