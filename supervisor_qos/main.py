@@ -34,6 +34,7 @@ from supervisor_qos.watch import Watch
 
 PACKAGES: Final = ("common", "poller", "publisher", "supervisor_qos", "admin_api")
 LOCK_NAME: Final = "supervisor_qos.lock"
+USAGE: Final = "usage: dlms-supervisor-qos [--state DIR]"
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +67,7 @@ def _state(argv: Sequence[str]) -> str | None:
         case ["--state", state]:
             return state
         case _:
-            raise BadUsage("usage: dlms-supervisor-qos [--state DIR]")
+            raise BadUsage(USAGE)
 
 
 def _lock(settings: Settings) -> int:
@@ -125,6 +126,9 @@ def run(argv: Sequence[str]) -> int:
 
 def main() -> int:
     """Serve the console script."""
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        sys.stdout.write(f"{USAGE}\n")
+        return Exit.OK
     logs.start()
     try:
         return run(sys.argv[1:])
