@@ -46,11 +46,11 @@ def mosquitto(settings: Settings) -> str | None:
     return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *EXTRA_PATH)))
 
 
-def protocol(settings: Settings) -> str:
+def protocol(settings: Settings, package: str = FALLBACK) -> str:
     """Return the newest MQTT that the broker found here speaks on the port that everybody uses; raise NoBroker."""
     if mosquitto(settings):
         return "5"
-    if settings.embedded.broker_kind != "mosquitto" and find_spec(FALLBACK):
+    if settings.embedded.broker_kind != "mosquitto" and find_spec(package):
         return "3.1.1"
     raise NoBroker("no broker: install Mosquitto, or `pip install 'dlms-bridge[broker]'`, or name one in [mqtt]")
 
