@@ -4,7 +4,7 @@ In: any files at all. Out: a ``State``; opening never fails because of what the 
 continued or a new one begins is decided here and nowhere else (invariant J2 of ``common/journal.py``).
 """
 
-import secrets
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ def recover(files: JournalFiles, uid: bytes, boot: bytes, now_ms: int) -> State:
 
 def new_entry(order: int) -> Entry:
     """Return an epoch that nobody used before."""
-    return Entry(order, secrets.token_bytes(EPOCH_SIZE))
+    return Entry(order, os.urandom(EPOCH_SIZE))
 
 
 def _look(files: JournalFiles, uid: bytes, ledger: Ledger | None, ages: "_Ages") -> _Found:

@@ -1,35 +1,13 @@
-"""``dlms-poller --config FILE``: one process that reads one meter. Wiring, and the only broad except.
+"""``dlms-poller --config FILE``: one process that reads one meter.
 
 Exit codes: 0 stopped, or the parent is gone; 70 a defect of ours; 75 the journal or the line is held by another
-process; 78 the worker file cannot be used.
+process; 78 the worker file cannot be used. Here is the only broad except. What a worker is made of is imported when
+``lean`` has made room: its memory is multiplied by the number of meters.
 """
 
-import logging
-import os
 import sys
-from pathlib import Path
-
-from common import logs
-from common.bus import WorkerBus
-from common.clock import SystemClock, boot_id
-from common.errors import BridgeError, Hopeless
-from common.journal import Journal, JournalLimits, LockHeld
-from common.process import Exit, StopFlag
-from poller.errors import LineHeld
-from poller.feed import Feed
-from poller.line import LineLock
-from poller.link import Parts
-from poller.loop import Loop
-from poller.refusal import RefusalRecord
-from poller.resolver import Resolver
-from poller.transport import TcpWire
-from poller.vitals import Vitals
-from poller.watch import Watch
 
 USAGE = "usage: dlms-poller --config FILE"
-SUBSCRIPTION_S = 1.0  # a courtesy to the first reading; the journal keeps it in any case
-
-log = logging.getLogger("poller.main")
 
 
 def main() -> int:
@@ -37,60 +15,28 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments in (["-h"], ["--help"]):
         sys.stdout.write(f"{USAGE}\n")
-        return Exit.OK
+        return 0
     if len(arguments) != 2 or arguments[0] != "--config":
         sys.stderr.write(f"{USAGE}\n")
-        return Exit.BAD_CONFIGURATION
-    logs.start()
+        return 78
+    return _guarded(arguments[1])
+
+
+def _guarded(config: str) -> int:
+    from poller.lean import defer_unused_modules
+
+    defer_unused_modules()
+    import logging
+    from pathlib import Path
+
+    from common.process import Exit
+    from poller.worker import work
+
     try:
-        return run(Path(arguments[1]))
-    except (Hopeless, LineHeld, LockHeld) as error:
-        return _give_up(error)
+        return work(Path(config))
     except Exception:
-        log.exception("a defect of ours")
+        logging.getLogger(__name__).exception("a defect of ours")
         return Exit.BUG
-
-
-def run(config: Path) -> int:
-    """Wire a worker from its file and run it until it is told to stop."""
-    stop, clock, boot = StopFlag(), SystemClock(), boot_id()
-    stop.install()
-    watch = Watch(config, clock)
-    file = watch.current
-    directory = Path(file.journal_dir)
-    limits = JournalLimits(file.limits.journal_max_age_s, file.limits.journal_max_octets)
-    journal = Journal.open(directory, file.uid, clock, boot, limits)
-    bus = WorkerBus(Path(file.bus_dir), file.uid)
-    feed = Feed(file.uid, journal, bus, clock, boot)
-    log.info("started meter=%s uid=%s revision=%d", file.name, file.uid.hex(), file.revision)
-    loop = Loop(watch, feed, stop, clock)
-    parts = Parts(
-        TcpWire(clock, loop.pulse),
-        Resolver(clock, loop.pulse),
-        LineLock(Path(file.lock_dir)),
-        RefusalRecord(directory, clock, boot),
-        clock,
-        Vitals(clock),
-        _draw,
-    )
-    try:
-        bus.wait_for_subscription(SUBSCRIPTION_S)
-        loop.run(parts)
-    finally:
-        feed.close()
-    log.info("stopped meter=%s everything_delivered=%s", file.name, feed.drained())
-    return Exit.OK
-
-
-def _give_up(error: BridgeError) -> int:
-    """Return the exit code of what no restart will mend by itself."""
-    log.critical("%s: %s", error.kind, error.detail)
-    return Exit.LOCK_HELD if isinstance(error, LockHeld | LineHeld) else Exit.BAD_CONFIGURATION
-
-
-def _draw() -> float:
-    """Return a random number from 0 up to 1."""
-    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 if __name__ == "__main__":
