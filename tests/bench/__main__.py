@@ -18,7 +18,7 @@ from tests.bench.figures import cpu_s, percentile, uss_octets
 from tests.bench.gets import gets_per_second
 from tests.bench.tap import Acknowledged, Tap
 from tests.support.mosquitto import Mosquitto
-from tests.support.system import Simulator, System
+from tests.support.system import System
 
 METERS: Final = 10
 INTERVAL_S: Final = 2.0
@@ -62,16 +62,11 @@ def latencies_ms(log: Path, acknowledged: Sequence[Acknowledged], since: float) 
 
 def pipeline(directory: Path) -> bool:
     """Measure the whole product; return whether its targets are met."""
+    words = [word for key in KEYS for word in ("--measure", key)]
     with Mosquitto(directory / "bench-broker") as broker, Tap(broker.port) as tap:
         settings = {"mqtt": {"port": tap.port}}
-        with System(directory, meters=0, interval_s=INTERVAL_S, settings=settings) as system:
-            system.simulator = _meters(directory)
-            for name in system.simulator.meters:
-                system.add_meter(name, *(word for key in KEYS for word in ("--measure", key)))
-            try:
-                return _measure(system, tap)
-            finally:
-                system.simulator.stop()
+        with System(directory, meters=METERS, interval_s=INTERVAL_S, words=words, settings=settings) as system:
+            return _measure(system, tap)
 
 
 def _measure(system: System, tap: Tap) -> bool:
@@ -96,12 +91,6 @@ def _measure(system: System, tap: Tap) -> bool:
     missed += [f"USS {max(uss):.1f} MiB (target {TARGET_USS_MIB:g})"] if max(uss) > TARGET_USS_MIB else []
     print("  targets met" if not missed else f"  targets missed: {'; '.join(missed)}")
     return not missed
-
-
-def _meters(directory: Path) -> Simulator:
-    simulator = Simulator(directory / "bench-sim", METERS)
-    simulator.start()
-    return simulator
 
 
 if __name__ == "__main__":

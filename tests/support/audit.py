@@ -109,7 +109,7 @@ def energies(log: Path) -> dict[str, dict[int, int]]:
     found: dict[str, dict[int, int]] = defaultdict(dict)
     for text in log.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
-        wanted = line["event"] == "get" and line["obis"].endswith(ENERGY_CODE) and line["attr"] == VALUE
+        wanted = line["event"] in {"get", "list"} and line["obis"].endswith(ENERGY_CODE) and line["attr"] == VALUE
         if wanted and line["answered"] and isinstance(line["raw"], int):
             found[line["meter"]][line["raw"]] = line["t"]
     return found

@@ -89,7 +89,8 @@ class Simulator:
 class System:
     """A whole product; a context manager that leaves nothing running.
 
-    ``options``: of `meterctl simulate`. ``settings``: sections of bridge.toml beside those that ports demand.
+    ``options``: of `meterctl simulate`; ``words``: of `meterctl add`. ``settings``: sections of bridge.toml beside
+    those that ports demand.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class System:
         meters: int = 3,
         interval_s: float = 1.0,
         options: Sequence[str] = (),
+        words: Sequence[str] = (),
         settings: Sections | None = None,
     ) -> None:
         self.state = directory / "state"
@@ -109,6 +111,7 @@ class System:
         self.paths = Paths(self.state.absolute())
         self._directory = directory
         self._settings = settings or {}
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._subscriber: Subscriber | None = None
         self._uids: dict[str, str] = {}
@@ -138,7 +141,7 @@ class System:
         (self.state / "bridge.toml").write_text(self._toml(), encoding="utf-8")
         self.cli("init")
         for name in self.simulator.meters:
-            self.add_meter(name)
+            self.add_meter(name, *self._words)
 
     def _toml(self) -> str:
         sections: dict[str, dict[str, object]] = {

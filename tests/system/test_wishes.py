@@ -38,6 +38,7 @@ def test_a_meter_added_by_cli_is_at_the_broker_within_five_seconds(tmp_path: Pat
         added = time.monotonic()
         wait_until(lambda: system.readings("newcomer"), ADDED_WITHIN_S, "the new meter's first reading")
         print(f"at the broker {time.monotonic() - added:.2f} s after the command, which took {added - started:.2f} s")
+        system.pid_of(system.worker("newcomer"))
         after = system.pids()
         del after[system.worker("newcomer")]
         assert after == before
