@@ -215,7 +215,10 @@ class Connection:
         self._session.tick()
         oldest = next(iter(self.flights.values()), None)
         if self.is_open and oldest and now - oldest.sent_at > self._limits.puback_s:
-            self._session.abort(Fault.NO_PUBACK, f"no PUBACK for {self._limits.puback_s:g} s on a live session")
+            gateway = f": {_GATEWAY_HINT}" if self.devices or oldest.work is Work.CONNECT else ""
+            self._session.abort(
+                Fault.NO_PUBACK, f"no PUBACK for {self._limits.puback_s:g} s on a live session{gateway}"
+            )
 
     def collect(self, now: float) -> list[Outcome]:
         """Return what became of flights since the last call; steps the state."""
@@ -303,6 +306,7 @@ class Connection:
         _log.log(level, "not connected target=%s fault=%s cause=%s lived_s=%.1f", name, fault, self.cause, lived_s)
 
 
+_GATEWAY_HINT: Final = "is the device that owns the token flagged as a gateway?"
 _HINT: Final = "several sessions ended so: does another client use the same client id or credential?"
 _COMMON: Final = frozenset({Fault.UNREACHABLE, Fault.LOST, Fault.BUSY})
 _CATEGORIES: Final = {

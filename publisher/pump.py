@@ -211,7 +211,7 @@ class Pump:
                 self._connections[name] = self._connection(target, routes)
             generic = Mode.GENERIC in _modes(routes, name)
             self._connections[name].will = telemetry.bridge_status(target.client_id, "offline") if generic else None
-        self._sender.routes = routes.routes
+        self._sender.routes, self._sender.fallback = routes.routes, next(iter(routes.targets), "")
         self._parts.intake.set_routes(routes.routes)
 
     def _connection(self, target: Target, routes: Routes) -> Connection:

@@ -6,15 +6,15 @@ outbox. At most one packet per line is on its way; a row is on its way in one li
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import Final
+from typing import Final, Protocol
 
 from common.errors import BridgeError
-from common.routes import Mode, Route
+from common.routes import Mode, Route, Target
 from publisher import telemetry
-from publisher.connection import Connection, Flight, Outcome, Result, Work
+from publisher.connection import Flight, Outcome, Result, Work
 from publisher.delivery import rejection_delay_s, to_set_aside
 from publisher.lines import Line, Lines
 from publisher.outbox import Lane, Outbox, Row
@@ -32,14 +32,37 @@ TRIAL_S: Final = 1.0  # a suspect waits in steps of this for a session that can 
 _log = logging.getLogger(__name__)
 
 
+class Outlet(Protocol):
+    """What sending needs of a connection."""
+
+    target: Target
+    devices: set[str]
+    announced: dict[bytes, object]
+    acknowledged: int
+    flights: dict[int, Flight]
+
+    def room(self, now: float) -> int:
+        """Return how many messages may be sent now."""
+
+    def may_testify(self, now: float) -> bool:
+        """Return whether the end of this session could speak against a row."""
+
+    def max_packet(self) -> int:
+        """Return the broker's limit in octets for one packet; 0: none."""
+
+    def send(self, message: Message, flight: Flight) -> None:
+        """Send; raises Unpublishable. Only with room."""
+
+
 class Sender:
     """See the module's text."""
 
     def __init__(self, outbox: Outbox, lines: Lines) -> None:
         self.routes: Mapping[bytes, Route] = {}
-        self.targets: Mapping[str, Connection] = {}
+        self.targets: Container[str] = ()
+        self.fallback = ""  # the queue for rows of meters that have no route any more
         self.counters: Counter[str] = Counter()
-        self.stranded: dict[bytes, str] = {}
+        self.stranded: set[Line] = set()
         self.latencies: list[float] = []
         self._outbox = outbox
         self._lines = lines
@@ -54,16 +77,16 @@ class Sender:
     def target_of(self, uid: bytes) -> str:
         """Return where a meter's rows probably go; rows themselves decide when they are sent."""
         route = self.routes.get(uid)
-        return route.target if route else next(iter(self.targets), "")
+        return route.target if route else self.fallback
 
-    def fill(self, connection: Connection, now: float) -> None:
+    def fill(self, connection: Outlet, now: float) -> None:
         """Send on a connection what has its turn, as far as there is room."""
         while connection.room(now):
             line = self._lines.next(connection.target.name)
             if line is None or not self._serve(line, connection, now):
                 return
 
-    def landed(self, connection: Connection, outcomes: Iterable[Outcome], now: float) -> None:
+    def landed(self, connection: Outlet, outcomes: Iterable[Outcome], now: float) -> None:
         """Settle the ends of flights."""
         delivered: list[int] = []
         for outcome in outcomes:
@@ -80,17 +103,18 @@ class Sender:
 
     # ---- out
 
-    def _serve(self, line: Line, connection: Connection, now: float) -> bool:
+    def _serve(self, line: Line, connection: Outlet, now: float) -> bool:
         """Send this line's next packet; return whether others may still follow in this turn."""
         rows = self._rows(line)
         if not rows:
-            self.stranded.pop(line.uid, None)
+            self.stranded.discard(line)
             self._lines.idle(line)
             return True
         target, rows = self._led(rows)
         if target != connection.target.name:
             self._elsewhere(line, target, now)
             return True
+        self.stranded.discard(line)
         if self._suspects.is_suspect(rows[0].id):
             return self._try_alone(line, rows[0], connection, now)
         if rows[0].mode is Mode.TB_GATEWAY and rows[0].device not in connection.devices:
@@ -129,13 +153,12 @@ class Sender:
 
     def _elsewhere(self, line: Line, target: str, now: float) -> None:
         if target in self.targets:
-            self.stranded.pop(line.uid, None)
             self._lines.queue(line, target)
         else:
-            self.stranded[line.uid] = target
+            self.stranded.add(line)
             self._lines.rest(line, now + STRANDED_S)
 
-    def _try_alone(self, line: Line, row: Row, connection: Connection, now: float) -> bool:
+    def _try_alone(self, line: Line, row: Row, connection: Outlet, now: float) -> bool:
         if not connection.may_testify(now):
             self._lines.rest(line, now + TRIAL_S)
             return True
@@ -145,13 +168,13 @@ class Sender:
         self._send(line, [row], connection, now, alone=True)
         return False
 
-    def _introduce(self, line: Line, row: Row, connection: Connection, now: float) -> None:
+    def _introduce(self, line: Line, row: Row, connection: Outlet, now: float) -> None:
         route = self.routes.get(row.uid, row.route)
         message = telemetry.gateway_connect(row.device, route.device_type)
         connection.send(message, Flight(Work.CONNECT, line, device=row.device, sent_at=now))
         self._lines.fly(line, ())
 
-    def _send(self, line: Line, rows: list[Row], connection: Connection, now: float, *, alone: bool = False) -> None:
+    def _send(self, line: Line, rows: list[Row], connection: Outlet, now: float, *, alone: bool = False) -> None:
         try:
             packet = telemetry.packet(rows, line.lane, self._limit(rows[0], connection))
             ids = tuple(row.id for row in rows[: packet.rows])
@@ -170,7 +193,7 @@ class Sender:
         self._count(packet.message)
         self._announce(line, rows[0], connection, now)
 
-    def _limit(self, row: Row, connection: Connection) -> int:
+    def _limit(self, row: Row, connection: Outlet) -> int:
         limit = MAX_GENERIC if row.mode is Mode.GENERIC else MAX_PAYLOAD
         broker = connection.max_packet()
         return min(limit, broker - len(row.topic.encode()) - HEADROOM) if broker else limit
@@ -179,7 +202,7 @@ class Sender:
         self.counters["mqtt_messages"] += 1
         self.counters["mqtt_octets"] += len(message.payload)
 
-    def _announce(self, line: Line, row: Row, connection: Connection, now: float) -> None:
+    def _announce(self, line: Line, row: Row, connection: Outlet, now: float) -> None:
         """Say once per session, and again when it changes, what is not a reading."""
         route = self.routes.get(row.uid, row.route)
         if row.mode is not Mode.GENERIC:
@@ -190,13 +213,13 @@ class Sender:
             self._heard[row.uid] = (now, now - last)
             self._note(connection, row.uid, ONLINE, telemetry.meter_status(row.route.meter, ONLINE), now)
 
-    def _note(self, connection: Connection, uid: bytes, word: str, message: Message | None, now: float) -> None:
+    def _note(self, connection: Outlet, uid: bytes, word: str, message: Message | None, now: float) -> None:
         if message is None or connection.announced.get(uid) == word or not connection.room(now):
             return
         connection.announced[uid] = word
         connection.send(message, Flight(Work.NOTE, sent_at=now))
 
-    def tell_silent(self, connection: Connection, now: float) -> None:
+    def tell_silent(self, connection: Outlet, now: float) -> None:
         """Say which meters of a connection have fallen silent, or never spoke since it is there; once a second."""
         for uid, route in self.routes.items():
             if route.mode is not Mode.GENERIC or route.target != connection.target.name:
@@ -207,7 +230,7 @@ class Sender:
 
     # ---- back
 
-    def _delivered(self, connection: Connection, outcome: Outcome, delivered: list[int]) -> None:
+    def _delivered(self, connection: Outlet, outcome: Outcome, delivered: list[int]) -> None:
         flight, line = outcome.flight, outcome.flight.line
         if flight.work is Work.CONNECT:
             connection.devices.add(flight.device)

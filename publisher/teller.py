@@ -99,10 +99,11 @@ class Teller:
     def _own(self, routes: RouteFile) -> Mapping[str, str]:
         refused = self._lines.rejecting()
         unknown = [uid for uid, age_ms in self._outbox.unrouted().items() if age_ms > UNROUTED_GRACE_MS]
+        stranded = {line.uid for line in self._sender.stranded}
         publish = [
             f"routes file: {routes.fault}" if routes.fault else "",
             f"{len(refused)} lanes refused by the broker, one with {refused[0].refusal}" if refused else "",
-            f"{len(self._sender.stranded)} meters lead to no connection" if self._sender.stranded else "",
+            f"readings of {len(stranded)} meters lead to no connection" if stranded else "",
             f"readings of {len(unknown)} meters without a route" if unknown else "",
         ]
         texts = "; ".join(text for text in publish if text)
