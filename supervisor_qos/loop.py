@@ -147,7 +147,7 @@ class Loop:
         facts = {uid: worker.beat.facts for uid, worker in parts.observer.workers.items() if worker.beat.facts}
         parts.reconciler.write_files(clock_synchronised=self.clock_synchronised, facts=facts)
         for uid in () if first else changed:
-            parts.ledger.trust(program_name(uid))
+            self._forgive(program_name(uid))
         parts.orders.finish(parts.observer.take_results())
         asked = parts.orders.dispatch(parts.reconciler.wanted(), self.table)
         for name in asked:
@@ -155,6 +155,12 @@ class Loop:
             parts.ledger.expect(name)
         if changed or asked:
             self.due["look"] = 0
+
+    def _forgive(self, name: str) -> None:
+        """A person changed a wish: what was before does not count, and neither does a start that follows from it."""
+        self.parts.ledger.trust(name)
+        if self.table.get(name, Process(name)).state is not ProcessState.RUNNING:
+            self.parts.ledger.expect(name)
 
     def _look(self) -> None:
         """Look at all processes, judge, act, record."""
@@ -210,12 +216,15 @@ class Loop:
         self.seeded = True
 
     def _remember_last_words(self) -> None:
+        """Keep the last line of a worker that is broken or blocked, until one runs again that is neither."""
         known = self.parts.watch.last_words
-        broken = {name for name, process in self.table.items() if process.state in _BROKEN and uid_of(name)}
-        for name in broken - known.keys():
-            known[name] = self.parts.supervisord.last_words(name)
-        for name in known.keys() - broken:
-            del known[name]
+        ours = {name: process.state for name, process in self.table.items() if uid_of(name)}
+        blocked = {name for name in ours if self.parts.ledger.history(name).blocked is not None}
+        for name in blocked | {name for name, state in ours.items() if state in _BROKEN}:
+            known[name] = known.get(name) or self.parts.supervisord.last_words(name)
+        running = {name for name, state in ours.items() if state is ProcessState.RUNNING}
+        for name in known.keys() - ours.keys() | (running - blocked):
+            known.pop(name, None)
 
     def _record(self) -> None:
         parts, observer = self.parts, self.parts.observer

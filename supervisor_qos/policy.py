@@ -14,6 +14,7 @@ from supervisor_qos.health import ALIVE, CONSEQUENCES, Health
 
 DUMP_S: Final = 1.0  # what a silent process gets to write its stacks
 KILL_AGAIN_S: Final = 5.0  # a process in uninterruptible sleep outlives a SIGKILL for a while
+LEFT_TO_SUPERVISORD_S: Final = 5.0  # it starts at once what exited unexpectedly; only if it does not, we do
 MAX_DELAY_S: Final = 60.0
 PROOF_S: Final = 60.0  # a blocked worker that lived this long on its trial is trusted again
 FINISHED: Final = frozenset({ProcessState.EXITED, ProcessState.FATAL})
@@ -62,7 +63,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One program. ``planned``: a person asked for a restart. ``worker``: it has a budget and may be blocked."""
+    """One program. ``planned``: a person asked for a restart. ``worker``: it has a budget and may be blocked.
+
+    ``expected_exit``: it ended with a code after which supervisord leaves it alone.
+    """
 
     name: str
     health: Health
@@ -70,6 +74,7 @@ class Case:
     history: History = History()
     planned: bool = False
     worker: bool = True
+    expected_exit: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,8 @@ def _ended(case: Case, _budget: Budget, now: float) -> _Step:
         return None
     ended = now if case.history.ended is None else case.history.ended
     wait = delay_s(len(case.history.starts))
+    if case.process is ProcessState.EXITED and not case.expected_exit:
+        wait = max(wait, LEFT_TO_SUPERVISORD_S)
     return (Act.START, f"{case.process} for {wait:.0f} s") if now - ended >= wait else None
 
 

@@ -16,7 +16,7 @@ from supervisor_qos.judged import Judged
 from supervisor_qos.ledger import Ledger
 from supervisor_qos.observer import Observer, Worker
 from supervisor_qos.policy import Case, Decision, plan
-from supervisor_qos.wishes import has_process, program_name, uid_of
+from supervisor_qos.wishes import EXPECTED_EXITS, has_process, program_name, uid_of
 
 PUBLISHER: Final = "publisher"
 OURSELVES: Final = "supervisor_qos"
@@ -97,12 +97,20 @@ class Watch:
 
     def _worker_case(self, judged: Judged, moment: Moment) -> Case:
         name = judged.process.name
-        return Case(name, judged.health, judged.process.state, judged.history, planned=name in moment.planned)
+        return Case(
+            name,
+            judged.health,
+            judged.process.state,
+            judged.history,
+            planned=name in moment.planned,
+            expected_exit=judged.process.exit_status in EXPECTED_EXITS,
+        )
 
     def _static_case(self, process: Process, moment: Moment) -> Case:
         history = self.ledger.history(process.name)
         silent = process.name == PUBLISHER and self._is_publisher_silent(process, moment)
-        return Case(process.name, Health.SILENT if silent else Health.FINE, process.state, history, worker=False)
+        health = Health.SILENT if silent else Health.FINE
+        return Case(process.name, health, process.state, history, worker=False, expected_exit=False)
 
     def _is_publisher_silent(self, process: Process, moment: Moment) -> bool:
         started_ms = round(self.ledger.history(PUBLISHER).started * 1000)

@@ -14,6 +14,7 @@ from typing import Final
 
 from common.meter_state import DesiredState
 from common.paths import Paths
+from common.process import Exit
 from common.routes import Mode, Route, Routes, Target
 from common.settings import MqttSettings, Settings
 from common.store.model import Meter, MeterWish
@@ -22,6 +23,7 @@ from common.worker_file import Limits, Measurement, WorkerFile
 
 PREFIX: Final = "meter-"
 DEFAULT_TARGET: Final = "default"
+EXPECTED_EXITS: Final = (Exit.OK, Exit.LOCK_HELD, Exit.BAD_CONFIGURATION)  # no restart by supervisord: we decide when
 TLS_PORT: Final = 8883
 LEVELS: Final[Mapping[str, int]] = {"5": 5, "3.1.1": 4}  # what the protocol's name is on the wire
 
@@ -105,7 +107,7 @@ command={quoted(command)}
 directory={quoted(str(paths.root))}
 priority=500
 autorestart=unexpected
-exitcodes=0,75,78
+exitcodes={",".join(str(int(code)) for code in EXPECTED_EXITS)}
 startsecs=1
 startretries=3
 stopwaitsecs=10

@@ -18,19 +18,20 @@ SLEEPER: Final = "import signal; signal.pause()"
 
 
 class RealSupervisord:
-    """A context manager; ``directory`` must be short enough for a socket's path."""
+    """A context manager; ``socket``, by default in ``directory``, must be short enough for a socket's path."""
 
-    def __init__(self, directory: Path, programs: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, programs: dict[str, str] | None = None, socket: Path | None = None) -> None:
         self.directory = directory
         self.programs = directory / "conf.d"
-        self.client = Supervisord(directory / SOCKET_NAME)
+        self._socket = socket or directory / SOCKET_NAME
+        self.client = Supervisord(self._socket)
         self._static = programs or {}
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "RealSupervisord":
         self.programs.mkdir(exist_ok=True)
         conf = self.directory / "supervisord.conf"
-        conf.write_text(_HEAD.format(root=self.directory, socket=self.directory / SOCKET_NAME), encoding="utf-8")
+        conf.write_text(_HEAD.format(root=self.directory, socket=self._socket), encoding="utf-8")
         for name, code in self._static.items():
             with conf.open("a", encoding="utf-8") as stream:
                 stream.write(section(name, code))

@@ -76,6 +76,12 @@ def test_the_first_start_again_is_at_once() -> None:
     assert act(Health.DOWN, FATAL, History(ended=1000.0)) is Act.START
 
 
+def test_an_unexpected_exit_is_supervisords_for_five_seconds() -> None:
+    case = Case(NAME, Health.DOWN, EXITED, History(ended=995.5), expected_exit=False)
+    assert decide(case, BUDGET, 1000.0) is None
+    assert decide(case, BUDGET, 1000.5) is not None
+
+
 def test_supervisords_own_retry_is_left_alone() -> None:
     assert act(Health.DOWN, ProcessState.BACKOFF) is None
 
