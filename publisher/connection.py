@@ -35,6 +35,7 @@ from publisher.mqtt import Ended, Session
 from publisher.telemetry import Message
 
 CONNACK_TIMEOUT_S: Final = 10.0
+DIALLER_BUSY_S: Final = 0.2  # until a helper is asked for again when all were busy
 OFFLINE_GRACE_S: Final = 5.0  # a connection that is back by then was no event for a person
 _log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class Connection:
     def advance(self, now: float) -> None:
         """Connect when it is time, and give up on a broker that does not answer."""
         if self.state is State.OFFLINE and now >= self._next_attempt:
-            self._dial()
+            self._dial(now)
         elif self.state is State.CONNECTING and self._session and 0 < self._connack_by <= now:
             self._session.abort(Fault.UNREACHABLE, f"no CONNACK within {CONNACK_TIMEOUT_S:g} s")
 
@@ -250,11 +251,13 @@ class Connection:
 
     # ---- inside
 
-    def _dial(self) -> None:
+    def _dial(self, now: float) -> None:
         session = Session(self.target, self.will, self._limits.window)
-        if self._dialler.dial(session):
-            self._session, self._dialling, self._connack_by = session, True, 0.0
-            self.state = step(self.state, Seen.DIALLED)
+        if not self._dialler.dial(session):
+            self._next_attempt = now + DIALLER_BUSY_S
+            return
+        self._session, self._dialling, self._connack_by = session, True, 0.0
+        self.state = step(self.state, Seen.DIALLED)
 
     def _open(self, now: float) -> None:
         self.state = step(self.state, Seen.OPENED)

@@ -21,6 +21,7 @@ from common.errors import BridgeError, Hopeless
 from common.process import Exit, StopFlag
 from publisher.adoption import Adoption
 from publisher.connection import Limits
+from publisher.dialler import Dialler
 from publisher.intake import Intake
 from publisher.outbox import Outbox
 from publisher.pump import Parts, Pump
@@ -73,7 +74,7 @@ def _run(options: settings.Settings, stop: StopFlag) -> int:
     adoption = Adoption(options.paths.journal, outbox, intake, clock, boot_id())
     limits = Limits(bounds.in_flight, bounds.puback_timeout_s)
     routes, chance = RouteFile(options.paths.routes), random.SystemRandom().random
-    pump = Pump(Parts(bus, outbox, intake, adoption, routes, limits, clock, instance, chance))
+    pump = Pump(Parts(bus, outbox, intake, adoption, routes, Dialler(), limits, clock, instance, chance))
     _log.info("started pid=%d instance=%s", os.getpid(), instance.hex())
     while not stop.is_set:
         pump.turn()

@@ -6,11 +6,11 @@ brokers, acknowledgements to workers, a heartbeat each second. What arrives is c
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from common.bus import PublisherBus, Turn
+from common.bus import Turn
 from common.clock import Clock
 from common.envelope import Envelope, Kind, encode
 from common.routes import Mode, Routes, Target
@@ -35,15 +35,26 @@ LOCAL_BROKER_PORT: Final = (
 _log = logging.getLogger(__name__)
 
 
+class PumpBus(Protocol):
+    """What the loop needs of a bus."""
+
+    def wait(self, timeout_s: float, readable: Iterable[int] = (), writable: Iterable[int] = ()) -> Turn:
+        """Wait at most ``timeout_s`` for envelopes or for one of the foreign sockets."""
+
+    def publish_heartbeat(self, octets: bytes) -> None:
+        """Send the publisher's heartbeat to the supervisor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the loop works with."""
 
-    bus: PublisherBus
+    bus: PumpBus
     outbox: Outbox
     intake: Intake
     adoption: Adoption
     routes: RouteFile
+    dialler: Dialler
     limits: Limits
     clock: Clock
     instance: bytes
@@ -57,7 +68,7 @@ class Pump:
         self._parts = parts
         self._clock = parts.clock
         self._outbox = parts.outbox
-        self._dialler = Dialler()
+        self._dialler = parts.dialler
         self._lines = Lines()
         self._sender = Sender(parts.outbox, self._lines)
         self._teller = Teller(parts.outbox, parts.intake, self._sender, self._lines, parts.clock)
