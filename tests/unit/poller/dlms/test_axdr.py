@@ -26,6 +26,7 @@ OTHERS: list[tuple[DataType, Value, str]] = [
     (DataType.BOOLEAN, True, "0301"),
     (DataType.BOOLEAN, False, "0300"),
     (DataType.BIT_STRING, BitString(b"\xa5\xf0", 12), "040ca5f0"),
+    (DataType.BIT_STRING, BitString(b"\xa5", 8), "0408a5"),
     (DataType.OCTET_STRING, b"", "0900"),
     (DataType.OCTET_STRING, b"\x01\x02", "09020102"),
     (DataType.VISIBLE_STRING, "ab", "0a026162"),

@@ -36,6 +36,11 @@ def test_requests_both_ways() -> None:
     assert decode_get_request(encode_get_list(2, refs)) == expected
 
 
+def test_a_request_with_selective_access() -> None:
+    item = GetItem(VOLTAGE, 2, Data(DataType.UINT8, 5))
+    assert decode_get_request(bytes.fromhex("c001c100030101200700ff0201021105")) == GetRequest(0xC1, (item,))
+
+
 @pytest.mark.parametrize(
     "octets",
     ["", "c0", "c001", "c001c1", "c004c1", "c401c100", "c002c1000001", "c003c1ff", "c003c10500", "c001c10003010120070"],
