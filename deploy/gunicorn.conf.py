@@ -1,0 +1,14 @@
+"""gunicorn for an API that runs apart from the rest, behind a proxy of your own.
+
+`meterctl run` needs none of this: it writes its own configuration from bridge.toml. Start with
+``DLMS_BRIDGE_STATE=/var/lib/dlms-bridge gunicorn --config deploy/gunicorn.conf.py admin_api.wsgi:app`` from an empty
+directory, as the user that owns the state directory.
+"""
+
+bind = "127.0.0.1:5001"
+worker_class = "gthread"
+workers = 2
+threads = 32
+timeout = 60  # a command may be waited for up to 30 s
+graceful_timeout = 5
+forwarded_allow_ips = "127.0.0.1"
