@@ -11,6 +11,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, cast
 
 import paho.mqtt.client as paho
@@ -20,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from common.errors import Skip
+from common.errors import Hopeless, Skip
 from common.routes import Target
 from publisher.delivery import Fault, fault_of_code
 from publisher.telemetry import Message
@@ -34,6 +35,10 @@ _FOREIGN: Final = (OSError, ValueError, LookupError, AssertionError, struct.erro
 
 class Unpublishable(Skip):
     """MQTT has no such message: a topic with wildcards, or too long."""
+
+
+class _Unreadable(Hopeless):
+    """A certificate, key or CA file cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ class Session:
             self._client.connect(self._target.host, self._target.port, KEEPALIVE_S)
         except ssl.SSLError as error:
             self._end(Fault.REFUSED, f"TLS: {error.reason or error}")
-        except FileNotFoundError as error:
-            self._end(Fault.REFUSED, f"TLS: {error.filename or 'a file'} is missing")
+        except _Unreadable as error:
+            self._end(Fault.REFUSED, f"TLS: {error.detail}")
         except (OSError, ValueError) as error:
             self._end(Fault.UNREACHABLE, f"{getattr(error, 'strerror', None) or error or type(error).__name__}")
 
@@ -219,6 +224,11 @@ def _client(target: Target, will: Message | None) -> paho.Client:
 
 
 def _tls(target: Target) -> ssl.SSLContext:
+    for name in filter(None, (target.ca_file, target.cert_file, target.key_file)):
+        try:
+            Path(name).open("rb").close()  # ssl does not say which of the files it cannot read
+        except OSError as error:
+            raise _Unreadable(f"{name}: {error.strerror}") from None
     context = ssl.create_default_context(cafile=target.ca_file or None)
     if target.cert_file:
         context.load_cert_chain(target.cert_file, target.key_file or None)
