@@ -5,7 +5,8 @@ the cycle early, if any. Which step follows an error is the recovery table's bus
 """
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -14,7 +15,6 @@ from common.errors import BridgeError
 from common.obis import Obis
 from common.reading import Failure, Quantity
 from common.worker_file import Measurement
-from poller.dlms.conversation import Association
 from poller.dlms.cosem import AttributeRef, ScalerUnit, scaler_unit
 from poller.dlms.data import Data
 from poller.recovery import RETRY_DELAY_S, Step, step_after
@@ -25,6 +25,8 @@ SERIALS: Final = (Obis(1, 0, 0, 0, 0), Obis(0, 0, 96, 1, 0))  # device ID 1 of e
 FIRMWARES: Final = (Obis(1, 0, 0, 2, 0), Obis(0, 0, 0, 2, 0))
 KEEP_ALIVE: Final = AttributeRef(15, Obis(0, 0, 40, 0, 0), 1)  # its own name: every association has it
 MAX_FACT: Final = 64  # characters of a serial number or firmware version
+BLAMES: Final = 2  # times in a row that a quantity may cost the association
+SHUNNED_S: Final = 3600.0
 LIST_FAILURES: Final = 2  # cycles in a row that a list ended; a meter that falls silent at lists is asked one by one
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 
 class Asked(Protocol):
     """The part of a session that a cycle uses."""
+
+    @property
+    def takes_lists(self) -> bool:
+        """Return whether several attributes may be asked for at once."""
 
     def get(self, ref: AttributeRef) -> Data:
         """Return one attribute."""
@@ -65,6 +71,7 @@ class _Lost(Exception):
 
 
 Answer = Data | BridgeError
+Question = tuple[Measurement, AttributeRef]
 
 
 class Reader:
@@ -75,16 +82,16 @@ class Reader:
         self._clock = clock
         self._scalers = scalers
         self._dropped: set[str] = set()
-        self._lists = False
+        self._blames: Counter[str] = Counter()
+        self._shunned: dict[str, float] = {}
         self._list_failures = 0
 
-    def associated(self, association: Association) -> dict[str, str]:
+    def associated(self) -> dict[str, str]:
         """A new association: ask who the meter is, forget what it did not have; return its facts.
 
         Raises what ended the link.
         """
         self._dropped.clear()
-        self._lists = association.supports_with_list
         try:
             facts = {"serial_number": self._fact(SERIALS), "firmware_version": self._fact(FIRMWARES)}
         except _Lost as lost:
@@ -103,8 +110,10 @@ class Reader:
         return ""
 
     def wanted(self, measurements: Sequence[Measurement]) -> list[Measurement]:
-        """Return the measurements that the meter is not known to lack."""
-        return [item for item in measurements if item.key not in self._dropped]
+        """Return the measurements that the meter is not known to lack, and that do not cost us the association."""
+        now = self._clock.monotonic()
+        self._shunned = {key: until for key, until in self._shunned.items() if until > now}
+        return [item for item in measurements if item.key not in self._dropped and item.key not in self._shunned]
 
     def keep_alive(self) -> None:
         """Make one small request, whatever it answers; raise what ended the link."""
@@ -135,7 +144,7 @@ class Reader:
     def _scalings(self, measurements: Sequence[Measurement], cycle: Cycle) -> dict[str, ScalerUnit]:
         """Return scaler and unit by key; ask only for those that are not known. What cannot be had fails its key."""
         scalings: dict[str, ScalerUnit] = {}
-        unknown: list[tuple[Measurement, AttributeRef]] = []
+        unknown: list[Question] = []
         for item in measurements:
             ref = _scaler_ref(item)
             if ref is None:
@@ -144,8 +153,7 @@ class Reader:
                 scalings[item.key] = known
             else:
                 unknown.append((item, ref))
-        answers = self._ask_all([ref for _, ref in unknown])
-        for (item, ref), answer in zip(unknown, answers, strict=True):
+        for (item, ref), answer in self._answers(unknown):
             found = _scaling(answer)
             if isinstance(found, ScalerUnit):
                 self._scalers.keep(ref, found)
@@ -156,13 +164,8 @@ class Reader:
 
     def _values(self, measurements: Sequence[Measurement], scalings: dict[str, ScalerUnit], cycle: Cycle) -> None:
         """Read the values; each is kept as it comes, so that a link that breaks costs only the rest."""
-        if self._listable(len(measurements)):
-            answers = self._ask_all([_value_ref(item) for item in measurements])
-            for item, answer in zip(measurements, answers, strict=True):
-                self._take(item, answer, scalings, cycle)
-            return
-        for item in measurements:
-            self._take(item, self._ask(_value_ref(item)), scalings, cycle)
+        for (item, _), answer in self._answers([(item, _value_ref(item)) for item in measurements]):
+            self._take(item, answer, scalings, cycle)
 
     def _take(self, item: Measurement, answer: Answer, scalings: dict[str, ScalerUnit], cycle: Cycle) -> None:
         if isinstance(answer, BridgeError):
@@ -179,13 +182,16 @@ class Reader:
             self._dropped.add(item.key)
             log.warning("%s (%s) is left out until the next association: %s", item.key, item.obis, error.detail)
 
-    def _listable(self, count: int) -> bool:
-        return count > 1 and self._lists and self._list_failures < LIST_FAILURES
+    def _answers(self, questions: Sequence[Question]) -> Iterator[tuple[Question, Answer]]:
+        """Yield the answers in the order asked: from one list where the meter takes lists, else as each comes."""
+        lists = self._session.takes_lists and self._list_failures < LIST_FAILURES
+        if lists and len(questions) > 1:
+            yield from zip(questions, self._listed([ref for _, ref in questions]), strict=True)
+            return
+        for item, ref in questions:
+            yield (item, ref), self._ask_for(item, ref)
 
-    def _ask_all(self, refs: Sequence[AttributeRef]) -> list[Answer]:
-        """Return the answers in the order asked: as one list where the meter takes lists, else one by one."""
-        if not self._listable(len(refs)):
-            return [self._ask(ref) for ref in refs]
+    def _listed(self, refs: Sequence[AttributeRef]) -> list[Answer]:
         try:
             answers = self._session.get_many(refs)
         except BridgeError as error:
@@ -196,6 +202,24 @@ class Reader:
             self._again(ref) if isinstance(answer, BridgeError) and step_after(answer) is Step.RETRY else answer
             for ref, answer in zip(refs, answers, strict=True)
         ]
+
+    def _ask_for(self, item: Measurement, ref: AttributeRef) -> Answer:
+        """Ask for a quantity; one that costs the association BLAMES times in a row is shunned for an hour."""
+        try:
+            answer = self._ask(ref)
+        except _Lost as lost:
+            if step_after(lost.error) is Step.REASSOCIATE:
+                self._blame(item, lost.error)
+            raise
+        self._blames.pop(item.key, None)
+        return answer
+
+    def _blame(self, item: Measurement, error: BridgeError) -> None:
+        self._blames[item.key] += 1
+        if self._blames[item.key] >= BLAMES:
+            del self._blames[item.key]
+            self._shunned[item.key] = self._clock.monotonic() + SHUNNED_S
+            log.warning("%s (%s) is left out for an hour, it costs the association: %s", item.key, item.obis, error)
 
     def _ask(self, ref: AttributeRef) -> Answer:
         """Return the answer, or the error that concerns this attribute alone; a failed read is made once more."""

@@ -109,8 +109,8 @@ class MeterLink:
             if self._file.line_mode != "concurrent":
                 self._parts.lock.take(self.address, self._file.port)
             self._had_line = True
-            association = self.session.open(self.address, self._file.port)
-            facts = self.reader.associated(association)
+            self.session.open(self.address, self._file.port)
+            facts = self.reader.associated()
         except BridgeError as error:
             self.session.close()
             self._attempt_failed(error)
@@ -210,10 +210,14 @@ class MeterLink:
             self._unreachable(wait, "circuit_breaker", f"{text}; the last loss was {cause}")
 
     def reassociate(self, error: BridgeError) -> None:
-        """Release and associate anew over the same connection; the link is lost when that fails as well."""
+        """Associate anew over the same connection; the link is lost when that fails, or is needed too often."""
+        if recovery.reconnects_lately(self.history, self._clock.monotonic()) >= self._file.limits.reconnects_per_hour:
+            self.lost(error.kind, error.detail)
+            return
         log.warning("association is made anew: %s: %s", error.kind, error.detail)
         try:
-            facts = self.reader.associated(self.session.associate())
+            self.session.associate()
+            facts = self.reader.associated()
         except BridgeError as worse:
             self.lost(worse.kind, worse.detail)
             return

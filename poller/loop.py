@@ -75,6 +75,7 @@ class Loop:
         self.link = MeterLink(self._file, parts)
         self._desk = Desk(self, self._feed, self._clock, self._vitals)
         self._take_wish()
+        self._beat()
         try:
             while not self._must_stop():
                 self._turn()
@@ -157,7 +158,7 @@ class Loop:
         self._feed.publish(reading, cycle.ts_ms, cycle.boot_ms)
 
     def _quality(self, cycle: Cycle) -> tuple[Quality, ...]:
-        problems = self._plausibility.check(cycle.quantities)
+        problems = self._plausibility.check(cycle.quantities, self._vitals.facts.get("serial_number", ""))
         self._vitals.condition("plausibility", "; ".join(problems))
         marks = (
             (Quality.CLOCK_UNSYNCED, not self._file.clock_synchronised),
@@ -196,6 +197,7 @@ class Loop:
         """Begin anew with the settings in force: let go of the meter, be ready for it or rest."""
         self.link.retire()
         self.link.configure(self._file)
+        self._plausibility = Plausibility()
         self._reschedule()
         if self._file.desired_state is not DesiredState.RUNNING:
             self._vitals.conditions.clear()

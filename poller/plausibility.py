@@ -19,13 +19,13 @@ class Plausibility:
 
     def __init__(self) -> None:
         self._energies: dict[str, Decimal] = {}
+        self._serial = ""
 
-    def forget(self) -> None:
-        """Another meter: its registers start anew."""
-        self._energies.clear()
-
-    def check(self, quantities: Iterable[Quantity]) -> tuple[str, ...]:
-        """Return one text per broken rule, and remember the energies."""
+    def check(self, quantities: Iterable[Quantity], serial: str = "") -> tuple[str, ...]:
+        """Return one text per broken rule, and remember the energies; another meter's registers start anew."""
+        if serial != self._serial:
+            self._energies.clear()
+            self._serial = serial
         values = {item.key: value for item in quantities if isinstance(value := item.exact(), Decimal)}
         return (*_powers(values), *self._fallen(values))
 

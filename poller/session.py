@@ -55,6 +55,12 @@ class Session:
         """Return whether the meter has let us in and nothing has ended that yet."""
         return self.conversation.association is not None
 
+    @property
+    def takes_lists(self) -> bool:
+        """Return whether lists were negotiated, and no answer to one has been wrong so far."""
+        terms = self.conversation.association
+        return terms is not None and terms.supports_with_list and not self.conversation.counters.with_list_fallbacks
+
     def resolve(self, host: str) -> str:
         """Return the host's numeric address; raise NameUnresolved."""
         started = self._clock.monotonic()

@@ -37,9 +37,9 @@ def test_energy_that_falls_is_named_once_per_fall() -> None:
 
 def test_another_meter_starts_anew() -> None:
     rules = Plausibility()
-    rules.check([item("active_energy", 100)])
-    rules.forget()
-    assert rules.check([item("active_energy", 1)]) == ()
+    rules.check([item("active_energy", 100)], "123")
+    assert rules.check([item("active_energy", 1)], "124") == ()
+    assert rules.check([item("active_energy", 0)], "124")
 
 
 def test_texts_and_missing_values_are_passed_over() -> None:
