@@ -29,7 +29,7 @@ from supervisor_qos.orders import Orders
 from supervisor_qos.reconcile import Reconciler
 from supervisor_qos.recorder import Recorder, publisher_state
 from supervisor_qos.watch import PUBLISHER, Moment, Watch
-from supervisor_qos.wishes import program_name, uid_of
+from supervisor_qos.wishes import FACTS, program_name, uid_of
 
 LISTEN_S: Final = 0.1
 WISHES_MS: Final = 250
@@ -144,8 +144,7 @@ class Loop:
         parts = self.parts
         first = parts.reconciler.version < 0
         changed = parts.reconciler.read_wishes()
-        facts = {uid: worker.beat.facts for uid, worker in parts.observer.workers.items() if worker.beat.facts}
-        parts.reconciler.write_files(clock_synchronised=self.clock_synchronised, facts=facts)
+        parts.reconciler.write_files(clock_synchronised=self.clock_synchronised, facts=parts.observer.facts(FACTS))
         for uid in () if first else changed:
             self._forgive(program_name(uid))
         parts.orders.finish(parts.observer.take_results())
@@ -191,8 +190,11 @@ class Loop:
         self._remember_last_words()
 
     def _sync(self) -> None:
-        for name in self.parts.reconciler.sync(self.table):
+        added = self.parts.reconciler.sync(self.table)
+        for name in added:
             self.parts.ledger.expect(name)
+        if added:
+            self.due["look"] = 0  # there may be more
 
     def _record_starts(self) -> None:
         for start, at_ms in self.starts[:]:

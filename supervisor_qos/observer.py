@@ -5,7 +5,7 @@ it. What cannot be decoded is counted by the kind of its error and otherwise pas
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -121,6 +121,13 @@ class Observer:
         """Return the results that came since the last call."""
         found, self.results = self.results, []
         return found
+
+    def facts(self, names: Sequence[str]) -> dict[bytes, dict[str, str]]:
+        """Return what workers found out of their meters, of these names."""
+        return {
+            uid: {name: worker.beat.facts[name] for name in names if name in worker.beat.facts}
+            for uid, worker in self.workers.items()
+        }
 
     def forget(self, uid: bytes) -> None:
         """A meter is gone."""

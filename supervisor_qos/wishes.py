@@ -22,6 +22,7 @@ from common.supervisord import quoted
 from common.worker_file import Limits, Measurement, WorkerFile
 
 PREFIX: Final = "meter-"
+FACTS: Final = ("serial_number", "firmware_version")  # what a worker finds out and the broker is told
 DEFAULT_TARGET: Final = "default"
 EXPECTED_EXITS: Final = (Exit.OK, Exit.LOCK_HELD, Exit.BAD_CONFIGURATION)  # no restart by supervisord: we decide when
 TLS_PORT: Final = 8883
@@ -160,7 +161,7 @@ def _attributes(wish: MeterWish, facts: Mapping[str, str]) -> dict[str, str]:
         "port": str(wish.port),
         "interval_s": str(wish.interval_s),
     }
-    return known | {name: facts[name] for name in ("serial_number", "firmware_version") if facts.get(name)}
+    return known | {name: facts[name] for name in FACTS if facts.get(name)}
 
 
 def _default_target(mqtt: MqttSettings) -> Target:
