@@ -46,6 +46,7 @@ class SystemClock:
 def boot_id() -> bytes:
     """Return the 16 octets that name this boot of the kernel (random(4)); 16 zero octets where it has none."""
     try:
-        return bytes.fromhex(BOOT_ID_FILE.read_text(encoding="ascii").strip().replace("-", ""))
+        name = bytes.fromhex(BOOT_ID_FILE.read_text(encoding="ascii").strip().replace("-", ""))
     except (OSError, ValueError):
         return bytes(16)
+    return name if len(name) == 16 else bytes(16)
