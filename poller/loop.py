@@ -135,7 +135,7 @@ class Loop:
         cycle = self.link.reader.read(wanted)
         damage = self.link.damage() - before
         self._hand_on(cycle, wanted)
-        self._damage.extend([self._clock.monotonic()] * damage)
+        self._damage.extend([self._clock.monotonic()] * min(damage, HDLC_ERRORS_PER_HOUR))
         self.link.cycle_ended(cycle, damage)
         return cycle
 

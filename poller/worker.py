@@ -26,6 +26,7 @@ from poller.transport import TcpWire
 from poller.vitals import Vitals
 from poller.watch import Watch
 
+CLOSE_S: Final = 4.0  # to collect acknowledgements; with DISC and the bus's linger a stop stays under ten seconds
 SUBSCRIPTION_S: Final = 1.0  # a courtesy to the first reading; the journal keeps it in any case
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _run(config: Path) -> Exit:
         bus.wait_for_subscription(SUBSCRIPTION_S)
         loop.run(parts)
     finally:
-        feed.close()
+        feed.close(CLOSE_S)
     log.info("stopped meter=%s everything_delivered=%s", file.name, feed.drained())
     return Exit.OK
 
