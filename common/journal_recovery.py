@@ -38,7 +38,7 @@ class _Found:
     entries: dict[bytes, Entry]
     numbers: list[int]
     bad: list[int] = field(default_factory=list)
-    damaged_tails: dict[bytes, bool] = field(default_factory=dict)
+    lost_tails: dict[bytes, int] = field(default_factory=dict)
 
 
 def recover(files: JournalFiles, uid: bytes, boot: bytes, now_ms: int) -> State:
@@ -79,7 +79,7 @@ def _look(files: JournalFiles, uid: bytes, ledger: Ledger | None, ages: "_Ages")
         entry = entries.setdefault(epoch, Entry(number, epoch, acknowledged=segment.first - 1))
         entry.segments.append(segment)
         entry.last = max(entry.last, segment.last)
-        found.damaged_tails[epoch] = contents.damaged_tail
+        found.lost_tails[epoch] = contents.lost_tail
     return found
 
 
@@ -132,11 +132,11 @@ def _lacks_newest(entry: Entry, ledger: Ledger) -> bool:
 
 
 def _count_lost_tails(entries: list[Entry], found: _Found, ledger: Ledger | None) -> None:
-    """Count damage at the end of an epoch as one record: nobody can tell how many it was."""
+    """Count what damage at the end of an epoch has taken: as much as it shows, at least one record."""
     for entry in entries:
-        last = entry.segments[-1].last if entry.segments else 0
-        if found.damaged_tails.get(entry.epoch):
-            entry.last = max(entry.last, last + 1)
+        lost = found.lost_tails.get(entry.epoch, 0)
+        if lost:
+            entry.last = max(entry.last, entry.segments[-1].last + lost)
         elif ledger is not None and _lacks_newest(entry, ledger):
             entry.last += 1
     for number in found.bad:

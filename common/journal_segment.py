@@ -47,12 +47,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds: None for the header when it is not a segment of ours at all."""
+    """What a file holds: None for the header when it is not a segment of ours at all.
+
+    ``lost_tail``: how many records, as far as can be told, were behind the last sound one.
+    """
 
     header: Header | None
     records: tuple[Found, ...] = ()
     damaged: bool = False
-    damaged_tail: bool = False
+    lost_tail: int = 0
 
 
 def encode_header(header: Header) -> bytes:
@@ -82,7 +85,21 @@ def read_segment(octets: bytes, uid: bytes) -> Contents:
     payload = sum(found.end - found.begin + RECORD_OVERHEAD for found in records)
     whole = position == HEADER_SIZE and HEADER_SIZE + payload == len(octets)
     damaged = not whole or (bool(records) and (expected - header.first) != len(records))
-    return Contents(header, tuple(records), damaged, sound_end != len(octets))
+    return Contents(header, tuple(records), damaged, _lost_tail(octets, sound_end, expected - 1))
+
+
+def _lost_tail(octets: bytes, position: int, last: int) -> int:
+    """Return the number of records that the damage at the end has taken: by the numbers it still shows, else one."""
+    remaining = len(octets) - position
+    if not remaining:
+        return 0
+    highest, most = last + 1, last + 1 + remaining // RECORD_OVERHEAD
+    position = octets.find(MARK, position)
+    while 0 <= position <= len(octets) - RECORD_OVERHEAD:
+        seq = _RECORD.unpack_from(octets, position)[2]
+        highest = seq if highest < seq <= most else highest
+        position = octets.find(MARK, position + 1)
+    return highest - last
 
 
 def _checksum(seed: int, seq: int, body: bytes) -> int:

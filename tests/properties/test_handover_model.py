@@ -6,13 +6,13 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.journal import JournalLimits
 from tests.support.handover import UID, World
 
 SHM = Path("/dev/shm")  # a file system in memory, where there is one: a death is not a power cut
-QUICK = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 steps = st.integers(0, 25)
 few = st.integers(0, 4)
 
@@ -32,51 +32,42 @@ class Handover(RuleBasedStateMachine):
         self.refused: list[int] = []
         self.may_drop = self.damaged = False
 
-    @initialize()
-    def begin(self) -> None:
-        self.world.start_worker()
-        self.world.start_publisher()
-
     # ---- the worker
 
-    @rule(count=st.integers(1, 6), size=st.sampled_from((0, 10, 900)))
-    def take_readings(self, count: int, size: int) -> None:
+    @rule(count=st.integers(1, 6), size=st.sampled_from((0, 10, 900)), full=st.sampled_from((False, False, True)))
+    def take_readings(self, count: int, size: int, full: bool) -> None:
+        """Take some readings; the disk may refuse them."""
+        self.start_worker()
+        self.world.disk.full = full
         for _ in range(count):
             alive = self.world.feed is not None
             told = self.world.publish(self.next, size)
             if alive:
                 {True: self.taken, False: self.refused, None: self.unsure}[told].append(self.next)
             self.next += 1
+        self.world.disk.full = False
 
     @rule()
     def beat(self) -> None:
+        self.start_worker()
         self.world.beat()
-
-    @rule()
-    def pump(self) -> None:
-        self.world.pump()
 
     @rule(left=steps, tears=st.booleans())
     def let_worker_die_soon(self, left: int, tears: bool) -> None:
         self.world.worker_fuse.left, self.world.disk.tears = left, tears
         self.may_drop |= tears  # a torn tail is counted as one damaged record
 
-    @rule()
     def start_worker(self) -> None:
         self.world.start_worker()
         self.damaged &= self.world.feed is None  # one damage at a time: a second copy cannot help against two
 
-    @rule(full=st.booleans())
-    def fill_worker_disk(self, full: bool) -> None:
-        self.world.disk.full = full
-
     # ---- the wire
 
-    @rule(lane=st.integers(0, 2), place=st.integers(0, 10))
+    @rule(lane=st.integers(0, 2), place=few)
     def lose(self, lane: int, place: int) -> None:
         del self.world.wire.lane(lane)[place : place + 3]
 
-    @rule(lane=st.integers(0, 2), place=st.integers(0, 10))
+    @rule(lane=st.integers(0, 2), place=few)
     def double(self, lane: int, place: int) -> None:
         messages = self.world.wire.lane(lane)
         messages += messages[place : place + 3]
@@ -88,21 +79,24 @@ class Handover(RuleBasedStateMachine):
 
     # ---- the publisher
 
-    @rule(subscribed=st.integers(0, 12), back=st.integers(0, 300))
-    def handle(self, subscribed: int, back: int) -> None:
+    @rule(subscribed=st.integers(0, 12), back=st.sampled_from((0, 3, 300)), full=st.sampled_from((False, False, True)))
+    def handle(self, subscribed: int, back: int, full: bool) -> None:
+        """Let some messages arrive, and what is answered go back; the outbox's disk may refuse them."""
+        self.world.start_publisher()
+        self.world.outbox_full = full
         self.world.handle(subscribed, back)
+        self.world.outbox_full = False
+
+    @rule()
+    def exchange(self) -> None:
+        """Let all messages arrive, both ways."""
+        self.world.start_publisher()
+        self.world.handle(1000, 1000)
+        self.world.pump()
 
     @rule(left=steps)
     def let_publisher_die_soon(self, left: int) -> None:
         self.world.publisher_fuse.left = left
-
-    @rule()
-    def start_publisher(self) -> None:
-        self.world.start_publisher()
-
-    @rule(full=st.booleans())
-    def fill_publisher_disk(self, full: bool) -> None:
-        self.world.outbox_full = full
 
     @rule(limit=st.integers(1, 5))
     def deliver(self, limit: int) -> None:
@@ -121,20 +115,17 @@ class Handover(RuleBasedStateMachine):
         self.world.wire.subscribed.clear()
         self.world.clock.reboot()
         self.world.boot = self.world.boot[::-1]
-        self.start_worker()
-        self.world.start_publisher()
 
-    @precondition(lambda self: self.world.feed is None and not self.damaged)
-    @rule(place=st.integers(0, 10_000), which=st.integers(0, 3))
-    def damage_journal(self, place: int, which: int) -> None:
-        files = sorted(
-            path for path in self.world.journal_dir.glob("*") if path.suffix == ".seg" or path.stem == "ledger"
-        )
+    @precondition(lambda self: not self.damaged)
+    @rule(what=st.sampled_from(("ledger", "ledger.copy", "*.seg")), from_end=st.integers(1, 400), cut=st.booleans())
+    def damage_journal(self, what: str, from_end: int, cut: bool) -> None:
+        """Kill the worker, then flip a bit of a file, often near its end, or cut a part of its last record off."""
+        self.world.kill_worker()
+        files = sorted(self.world.journal_dir.glob(what))
         if files:
-            path = files[which % len(files)]
-            octets = bytearray(path.read_bytes())
-            octets[place % len(octets)] ^= 0x10
-            path.write_bytes(octets)
+            octets = bytearray(files[-1].read_bytes())
+            octets[-(from_end % len(octets)) - 1] ^= 0x10
+            files[-1].write_bytes(octets[:-20] if cut else octets)
             self.may_drop = self.damaged = True
 
     # ---- what holds always, and at the end
