@@ -4,10 +4,12 @@ In: ``bridge.toml`` in the state directory (or the file that DLMS_BRIDGE_CONFIG 
 DLMS_BRIDGE_<SECTION>_<KEY>, which win. Out: ``Settings``. A worker reads none of this: it has its worker file.
 """
 
+import hashlib
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -39,7 +41,7 @@ class MqttSettings:
     host: str = "127.0.0.1"
     port: int = _bound(1883, 1, 65535)
     protocol: str = field(default="5", metadata={"words": ("5", "3.1.1")})
-    client_id: str = "dlms-bridge"
+    client_id: str = ""
     username: str = ""
     password: Secret = field(default_factory=lambda: Secret(""))
     tls: bool = False
@@ -156,7 +158,17 @@ def load(state: str | None = None, environment: Mapping[str, str] | None = None)
     sections: dict[str, Any] = {
         name: _section(kind, name, document.get(name, {}), environment, config) for name, kind in _SECTIONS.items()
     }
+    sections["mqtt"] = _named(sections["mqtt"], root)
     return Settings(Paths(root), **sections)
+
+
+def _named(mqtt: MqttSettings, root: Path) -> MqttSettings:
+    """Give an installation without a client id one of its own, the same at every start.
+
+    Two clients of one name throw each other out of the broker (MQTT 5, 3.1.4), so no default may be shared.
+    """
+    digest = hashlib.sha256(f"{platform.node()}\0{root}".encode()).hexdigest()[:12]
+    return replace(mqtt, client_id=mqtt.client_id or f"dlms-bridge-{digest}")
 
 
 def _document(config: Path) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from common.envelope import Envelope, decode
 from common.errors import BridgeError, Skip
 from common.reading import Quantity, Reading
-from common.units import unit_symbol
+from common.units import unit_name
 
 GENERIC: Final = "generic"
 TB_DEVICE: Final = "tb_device"
@@ -143,7 +143,7 @@ def _object(row: Stored) -> dict[str, object]:
     envelope = decode(row.envelope)
     reading, keys = Reading.from_body(envelope.body), row.route.keys
     values, failed = _values(reading.quantities, keys)
-    names = ((keys.get(q.key, q.key), unit_symbol(q.unit)) for q in reading.quantities)
+    names = ((keys.get(q.key, q.key), unit_name(q.unit)) for q in reading.quantities)
     return {
         "ts": envelope.ts_ms,
         "meter": row.route.meter,

@@ -13,7 +13,7 @@ from common.clock import Clock
 from common.heartbeat import PublisherBeat
 from common.store.engine import Store
 from common.store.model import LatestRow, MeterStateRow
-from common.units import unit_symbol
+from common.units import unit_name
 from supervisor_qos.alarms import Alarm
 from supervisor_qos.judged import REASONS, Judged
 from supervisor_qos.observer import Latest
@@ -131,7 +131,7 @@ def _metrics(judged: Judged) -> dict[str, float]:
 
 def _latest(uid: bytes, latest: Latest, tb_keys: Mapping[str, str]) -> LatestRow:
     reading, envelope = latest.reading, latest.envelope
-    units = {tb_keys.get(item.key, item.key): unit_symbol(item.unit) for item in reading.quantities}
+    units = {tb_keys.get(item.key, item.key): unit_name(item.unit) or "" for item in reading.quantities}
     return LatestRow(
         uid=uid,
         ts_ms=envelope.ts_ms,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from common.units import unit_name
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import BadData
 from poller.dlms.get_service import AttributeRef
-from poller.dlms.units import unit_name
 
 __all__ = ["AttributeRef", "ScalerUnit", "scaled", "scaler_unit", "unit_name"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.secret import Secret
-from common.settings import BadSettings, Settings, load
+from common.settings import BadSettings, MqttSettings, Settings, load
 
 
 def _load(directory: Path, text: str = "", environment: dict[str, str] | None = None) -> Settings:
@@ -17,9 +17,16 @@ def _load(directory: Path, text: str = "", environment: dict[str, str] | None = 
 
 def test_without_file_and_variables_all_is_default(tmp_path: Path) -> None:
     settings = _load(tmp_path)
-    assert settings == Settings(settings.paths)
+    assert settings == Settings(settings.paths, MqttSettings(client_id=settings.mqtt.client_id))
     assert (settings.api.host, settings.api.port, settings.mqtt.mode) == ("127.0.0.1", 5001, "generic")
     assert settings.store_url == f"sqlite:///{tmp_path}/store.db"
+
+
+def test_each_installation_has_a_client_id_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    one, other = load(str(tmp_path / "one"), {}), load(str(tmp_path / "other"), {})
+    assert one.mqtt.client_id.startswith("dlms-bridge-")
+    assert one.mqtt.client_id == load(str(tmp_path / "one"), {}).mqtt.client_id != other.mqtt.client_id
+    assert _load(tmp_path, '[mqtt]\nclient_id = "mine"\n').mqtt.client_id == "mine"
 
 
 def test_the_file_overrides_defaults_and_variables_override_the_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poller.dlms.units import unit_name
+from common.units import unit_name
 
 
 @pytest.mark.parametrize(
