@@ -13,7 +13,7 @@ PACKAGES = ("common", "poller", "publisher", "supervisor_qos", "admin_api")
 PROTOCOL = sorted((ROOT / "poller" / "dlms").glob("*.py"))
 PURE = {"__future__", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools"}
 PURE |= {"contextlib", "itertools", "operator", "re", "struct", "typing", "binascii", "types", "math"}
-OF_OURS = {"common.errors", "common.obis", "common.units", "common.units"}
+OF_OURS = {"common.errors", "common.obis", "common.units"}
 
 
 def _contracts() -> dict[str, configparser.SectionProxy]:
