@@ -138,7 +138,7 @@ def _count_lost_tails(entries: list[Entry], found: _Found, ledger: Ledger | None
         if lost:
             entry.last = max(entry.last, entry.segments[-1].last + lost)
         elif ledger is not None and _lacks_newest(entry, ledger):
-            entry.last += 1
+            entry.last = max(entry.last, _after(entry))
     for number in found.bad:
         before = [entry for entry in entries if entry.order <= number]
         if before and all(segment.number < number for segment in before[-1].segments):

@@ -26,7 +26,7 @@ class Handover(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
         self.world = World(self.root, self.limits)
-        self.next = 1
+        self.next = self.boots = 1
         self.taken: list[int] = []
         self.unsure: list[int] = []
         self.refused: list[int] = []
@@ -108,13 +108,20 @@ class Handover(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.world.clock.now += seconds
 
-    @rule()
-    def reboot(self) -> None:
+    @rule(loses=few)
+    def reboot(self, loses: int) -> None:
+        """Cut the power: the journal may lose its last records; the outbox keeps what it acknowledged."""
         self.world.kill_worker()
+        self.world.start_publisher()
+        lost = [] if self.damaged else self.world.lose_tail(loses)
+        self.taken = [number for number in self.taken if number not in lost]
+        self.unsure += lost
+        self.may_drop |= bool(loses)  # a ledger may remember that they were there
         self.world.kill_publisher()
         self.world.wire.subscribed.clear()
         self.world.clock.reboot()
-        self.world.boot = self.world.boot[::-1]
+        self.boots += 1
+        self.world.boot = self.boots.to_bytes(8, "big")
 
     @precondition(lambda self: not self.damaged)
     @rule(what=st.sampled_from(("ledger", "ledger.copy", "*.seg")), from_end=st.integers(1, 400), cut=st.booleans())

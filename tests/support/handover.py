@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import cast
 
 from common.bus import Inbound
-from common.envelope import decode
+from common.envelope import Envelope, decode
 from common.heartbeat import WorkerBeat
 from common.journal import Journal, JournalLimits
+from common.journal_segment import RECORD_OVERHEAD, read_segment
 from common.reading import Quantity, Reading
 from common.routes import Mode, Route
 from poller.feed import Feed
@@ -137,6 +138,22 @@ class World:
                     os.close(handle)
         self.feed = self.journal = None
         self.wire.to_worker_lane.clear()
+
+    def lose_tail(self, count: int) -> list[int]:
+        """Cut the last records off, as a power cut may; return the readings that neither journal nor outbox has."""
+        segments = sorted(self.journal_dir.glob("*.seg"))
+        if not segments or not count or self.outbox is None:
+            return []
+        octets = segments[-1].read_bytes()
+        cut = read_segment(octets, UID).records[-count:]
+        if cut:
+            segments[-1].write_bytes(octets[: cut[0].begin - RECORD_OVERHEAD])
+        lost = [octets[found.begin : found.end] for found in cut]
+        return [number_of(item) for item in lost if not self._has(decode(item))]
+
+    def _has(self, envelope: Envelope) -> bool:
+        assert self.outbox is not None
+        return (self.outbox.cursor(UID, envelope.epoch) or 0) >= envelope.seq
 
     def publish(self, number: int, size: int = 0) -> bool | None:
         """Take a reading; return what the worker was told, None when it died on the way."""
