@@ -49,14 +49,19 @@ class _Grid:
             return True, self._skip(now)
         if self.early is not None or now < self.next():
             return False, 0
-        latest = max(math.floor((now - self.origin) / self.interval), self.ticks)  # rounding must not step back
+        latest = self._latest(now)
         late = now - (self.origin + latest * self.interval)
         missed, self.ticks = latest - self.ticks, latest + 1
         return (True, missed) if late <= self.interval * LATE else (False, missed + 1)
 
+    def _latest(self, now: float) -> int:
+        """Return the number of the last tick that is not after ``now``, which is after the next one; rounding aside."""
+        latest = max(math.floor((now - self.origin) / self.interval), self.ticks)
+        return latest + 1 if self.origin + (latest + 1) * self.interval <= now else latest
+
     def _skip(self, now: float) -> int:
         """Step over the ticks that passed before the early read; it stands for the last of them."""
-        passed = max(0, math.floor((now - self.origin) / self.interval) + 1)
+        passed = self._latest(now) + 1 if now >= self.origin else 0
         self.ticks = passed
         return max(0, passed - 1)
 

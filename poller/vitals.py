@@ -16,6 +16,7 @@ from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
 
 BEAT_S: Final = 5.0
+SECOND_BEAT_S: Final = 1.0  # the first heartbeat may come before anybody has subscribed
 KEPT_CYCLES: Final = 60  # of which average, shortest and longest are told
 _STATM: Final = Path("/proc/self/statm")
 _DESCRIPTORS: Final = Path("/proc/self/fd")
@@ -85,8 +86,8 @@ class Vitals:
         self, *, revision: int, interval_s: float, next_attempt_s: float, counters: Mapping[str, int]
     ) -> WorkerBeat:
         """Return the heartbeat of this moment; ``counters`` are added to its own."""
+        self._next_beat = self._clock.monotonic() + (BEAT_S if self._told else SECOND_BEAT_S)
         self._told = self._tellable()
-        self._next_beat = self._clock.monotonic() + BEAT_S
         return WorkerBeat(
             pid=os.getpid(),
             started_boot_ms=self._started_boot_ms,

@@ -4,7 +4,7 @@ import os
 
 from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
-from poller.vitals import BEAT_S, KEPT_CYCLES, Vitals, resources
+from poller.vitals import BEAT_S, KEPT_CYCLES, SECOND_BEAT_S, Vitals, resources
 from tests.support.simulated import StillClock
 
 
@@ -12,13 +12,18 @@ def beat(vitals: Vitals) -> WorkerBeat:
     return vitals.beat(revision=3, interval_s=2.0, next_attempt_s=0.0, counters={"frames_sent": 7})
 
 
-def test_a_heartbeat_is_due_at_once_and_every_five_seconds() -> None:
+def test_a_heartbeat_is_due_at_once_soon_again_and_every_five_seconds() -> None:
     clock = StillClock()
     vitals = Vitals(clock)
     assert vitals.is_due()
     beat(vitals)
     assert not vitals.is_due()
-    clock.sleep(BEAT_S)
+    clock.sleep(SECOND_BEAT_S)
+    assert vitals.is_due()
+    beat(vitals)
+    clock.sleep(BEAT_S - 0.1)
+    assert not vitals.is_due()
+    clock.sleep(0.1)
     assert vitals.is_due()
 
 
