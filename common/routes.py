@@ -47,7 +47,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One meter's way out. ``topic`` is complete (generic mode); ``keys`` renames quantities, {key: tb_key}."""
+    """One meter's way out. ``topic`` is complete (generic mode); ``keys`` renames quantities, {key: tb_key}.
+
+    ``purged``: the meter was removed with all that waits of it, which is dropped and counted.
+    """
 
     uid: bytes
     meter: str
@@ -57,6 +60,7 @@ class Route:
     device: str = ""
     device_type: str = "default"
     strict_order: bool = False
+    purged: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,6 +123,7 @@ def _route(record: Record) -> Route:
         device=record.text("device"),
         device_type=record.text("device_type"),
         strict_order=record.flag("strict_order"),
+        purged=record.flag("purged"),
         keys=_words(record.record("keys")),
         attributes=_words(record.record("attributes")),
     )

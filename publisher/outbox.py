@@ -174,11 +174,16 @@ class Outbox:
         now = self._clock.monotonic()
         if self._commit(Work(tick=now - self._ticked_at >= TICK_S)):  # what the broker has is not dropped
             self._ticked_at = now if now - self._ticked_at >= TICK_S else self._ticked_at
-        self._drop("outbox_age", self._file.ages.now_ms() - self._max_age_ms, 1 << 62)
+        self._drop("outbox_age", "born_ms < ?", self._file.ages.now_ms() - self._max_age_ms)
         excess = self._accounts.total[OCTETS] - self._max_octets
         if excess > 0:
-            self._drop("outbox_full", 1 << 62, excess)
+            self._drop("outbox_full", "born_ms < ?", 1 << 62, excess)
         self._file.shrink()
+
+    def purge(self, uid: bytes) -> None:
+        """Drop what is kept of a meter that was removed with all it left, at most TRIM_ROWS; call it each second."""
+        if self._accounts.count(uid, OCTETS) and self._commit(Work()):  # what the broker has is not dropped
+            self._drop("purged", "uid = ?", uid)
 
     def flush(self) -> None:
         """Delete what was acknowledged once it is a group, or old enough; call it each turn."""
@@ -273,14 +278,14 @@ class Outbox:
             return None
         return Row(row_id, uid, epoch, seq, ts_ms, envelope, route, max(0, now_ms - born_ms))
 
-    def _drop(self, reason: str, born_before_ms: int, excess: int) -> None:
-        """Drop the oldest rows until ``excess`` octets are free."""
+    def _drop(self, reason: str, condition: str, value: int | bytes, excess: int = 1 << 62) -> None:
+        """Drop the oldest rows of which a condition holds until ``excess`` octets are free."""
         work = Work()
         statement = (
-            "SELECT id, uid, octets, aside IS NOT NULL, route IS NOT NULL FROM rows WHERE born_ms < ?"
+            f"SELECT id, uid, octets, aside IS NOT NULL, route IS NOT NULL FROM rows WHERE {condition}"  # noqa: S608  # ours
             " ORDER BY born_ms, id LIMIT ?"
         )
-        rows = self._file.query(statement, (born_before_ms, TRIM_ROWS))
+        rows = self._file.query(statement, (value, TRIM_ROWS))
         for row_id, uid, octets, aside, routed in cast("list[tuple[int, bytes, int, int, int]]", rows):
             if excess <= 0:
                 break

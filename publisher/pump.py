@@ -177,6 +177,8 @@ class Pump:
             connection.tick(now)
             self._sender.tell_silent(connection, now)
         self._outbox.trim()
+        for uid in [uid for uid, route in self._sender.routes.items() if route.purged]:
+            self._outbox.purge(uid)
         self._lines.keep(self._connections)
         for uid in self._outbox.waiting_uids():
             self._lines.wake(uid, self._sender.lanes(uid), self._sender.target_of(uid))

@@ -109,7 +109,7 @@ class Reconciler:
             _log.info("removed program=%s", process.name)
 
     def bury(self, table: Mapping[str, Process], waiting: Mapping[bytes, int]) -> list[bytes]:
-        """End the tombstones whose readings are all delivered, or to be dropped; return them.
+        """End the tombstones whose readings are all delivered, or dropped by the publisher; return them.
 
         ``waiting``: rows in the outbox by uid; they keep the route they were stored with.
         """
@@ -117,7 +117,7 @@ class Reconciler:
         for uid, meter in self.meters.items():
             if meter.deleted_at is None or wishes.program_name(uid) in table:
                 continue
-            if meter.purge or (not waiting.get(uid, 0) and self._is_drained(uid)):
+            if not waiting.get(uid, 0) and self._is_drained(uid):
                 shutil.rmtree(self.settings.paths.journal / uid.hex(), ignore_errors=True)
                 self.store.meters.purged(uid)
                 _log.info("purged meter=%s uid=%s", meter.wish.name, uid.hex())

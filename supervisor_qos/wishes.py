@@ -144,6 +144,7 @@ def _route(meter: Meter, mqtt: MqttSettings, target: Target | None, facts: Mappi
         topic=_topic(mqtt.topic, meter) if mode is Mode.GENERIC else "",
         device="" if mode is Mode.GENERIC else wish.tb_device_name or wish.name,
         strict_order=mode is Mode.GENERIC and mqtt.order == "strict",
+        purged=meter.purge,
         keys={item.measurement_name: item.tb_key for item in wish.measurements if item.tb_key},
         attributes=_attributes(wish, facts),
     )

@@ -56,6 +56,7 @@ ROUTE: dict[str, object] = {
     "device": "",
     "device_type": "",
     "strict_order": False,
+    "purged": False,
     "keys": {},
     "attributes": {},
 }

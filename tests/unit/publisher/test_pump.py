@@ -98,9 +98,9 @@ class Bench:
     def _envelope(self, kind: Kind, seq: int, body: object) -> bytes:
         return encode(Envelope(kind, UID, EPOCH, seq, 1000 + seq, self.clock.boottime_ms(), BOOT, body))
 
-    def lead(self, *targets: Target, meters: bool = True) -> None:
+    def lead(self, *targets: Target, meters: bool = True, purged: bool = False) -> None:
         """Write the routes file."""
-        route = Route(UID, "A", Mode.GENERIC, targets[0].name, topic="meters/A/telemetry")
+        route = Route(UID, "A", Mode.GENERIC, targets[0].name, topic="meters/A/telemetry", purged=purged)
         Routes({target.name: target for target in targets}, {UID: route} if meters else {}).dump(self.routes)
 
 
@@ -168,3 +168,16 @@ def test_rows_without_a_route_are_an_alarm_after_a_minute(bench: Bench) -> None:
     assert "publish" not in bench.bus.beats[-1].conditions
     bench.turns_for(20.0)
     assert bench.bus.beats[-1].conditions["publish"] == "readings of 1 meters without a route"
+
+
+def test_what_waits_of_a_purged_meter_is_dropped_and_counted(bench: Bench) -> None:
+    bench.lead(NOBODY)
+    bench.arrive(1, 2, 3)
+    bench.turns_for(1.1)
+    bench.lead(NOBODY, purged=True)
+    bench.turns_for(2.1)
+    last = bench.bus.beats[-1].counters
+    assert (last["taken"], last["waiting"], last["dropped_purged"]) == (3, 0, 3)
+    bench.arrive(4)
+    bench.turns_for(1.1)
+    assert bench.bus.beats[-1].counters["dropped_purged"] == 4
