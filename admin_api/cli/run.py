@@ -7,8 +7,10 @@ terminal. One state directory has one run: the lock is shared with supervisord, 
 import argparse
 import fcntl
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from admin_api.cli import broker, embedded
@@ -115,19 +117,26 @@ def _topic_filter(settings: Settings) -> str:
     return "/".join("+" if "{" in level else level for level in settings.mqtt.topic.split("/"))
 
 
+def _command() -> str:
+    """Return how this installation's meterctl is called from the working directory."""
+    script = Path(sys.executable).with_name("meterctl")
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
+
+
 def where_to_look(settings: Settings, prepared: Prepared) -> Iterator[str]:
     """Give the lines that tell a newcomer where everything is."""
-    root, mqtt, api = settings.paths.root, settings.mqtt, settings.api
-    yield f"dlms-bridge runs in {root}; Ctrl-C stops all of it"
+    mqtt, api = settings.mqtt, settings.api
+    command = f"{_command()} --state {settings.paths.root}"
+    yield f"dlms-bridge runs in {settings.paths.root}; Ctrl-C stops all of it"
     if mqtt.mode == "generic":
         yield f"  readings   mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{_topic_filter(settings)}' -v"
-    yield f"             meterctl --state {root} follow"
-    yield f"  meters     meterctl --state {root} list | status ID | add NAME --host HOST"
+    yield f"             {command} follow"
+    yield f"  meters     {command} list | status ID | add NAME --host HOST"
     yield f"  API        http://{api.host}:{api.port}/api/meters   (health: /health, metrics: /metrics)"
     if prepared.token is not None:
         yield f"  token      {prepared.token.reveal()}   (admin; shown this once: Authorization: Bearer …)"
     else:
-        yield f"  token      shown at the first start; another: meterctl --state {root} token create"
+        yield f"  token      shown at the first start; another: {command} token create"
     yield f"  logs       {settings.paths.log}"
 
 
