@@ -238,7 +238,7 @@ def _bound(socket: "zmq.Socket[bytes]", path: Path) -> "zmq.Socket[bytes]":
     try:
         socket.bind(f"ipc://{path}")
     except zmq.ZMQError as error:
-        socket.close(0)
+        socket.context.destroy(0)
         raise BusUnavailable(f"{path}: {error.strerror}") from None
     return socket
 
