@@ -58,7 +58,7 @@ METER_SOURCES: Final[Mapping[str, Source]] = {
     "rss_bytes": (names.WORKER_MEMORY, (), 1),
     "open_fds": (names.WORKER_FILES, (), 1),
     "cpu_s": (names.WORKER_CPU, (), 1),
-    "starts": (names.WORKER_STARTS, (), 1),
+    "starts": (names.WORKER_UNPLANNED_STARTS, (), 1),
     "delivery_taken": (names.METER_TAKES, (), 1),
     "delivery_delivered": (names.METER_DELIVERED, (), 1),
     "delivery_waiting": (names.METER_WAITING, (), 1),

@@ -89,7 +89,9 @@ METER_GAPS: Final = _counter(
 WORKER_MEMORY: Final = _gauge("dlms_worker_resident_memory_bytes", "Resident memory of the worker.", "meter")
 WORKER_FILES: Final = _gauge("dlms_worker_open_fds", "Open file descriptors of the worker.", "meter")
 WORKER_CPU: Final = _counter("dlms_worker_cpu_seconds_total", "CPU time of the worker.", "meter")
-WORKER_STARTS: Final = _counter("dlms_worker_starts_total", "Starts of the meter's worker.", "meter")
+WORKER_UNPLANNED_STARTS: Final = _counter(
+    "dlms_worker_unplanned_starts_total", "Starts of the meter's worker that nobody asked for.", "meter"
+)
 COMPONENT_SEEN: Final = _gauge(
     "dlms_component_last_heartbeat_timestamp_seconds", "Last word of supervisor and publisher.", "component"
 )
