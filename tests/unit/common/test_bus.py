@@ -53,6 +53,15 @@ def heard(publisher: PublisherBus, count: int) -> list[bytes]:
     return messages
 
 
+def answered(worker: WorkerBus) -> list[Inbound]:
+    """Return what comes back first; a subscription may wake the worker before."""
+    limit = time.monotonic() + LIMIT_S
+    while time.monotonic() < limit:
+        if inbound := worker.wait(0.5):
+            return inbound
+    return []
+
+
 def test_readings_and_heartbeats_reach_the_publisher_in_order(tmp_path: Path, publisher: PublisherBus) -> None:
     with closing(connected(tmp_path, publisher)) as worker:
         for number in range(20):
@@ -66,7 +75,7 @@ def test_the_way_back_leads_to_one_worker(tmp_path: Path, publisher: PublisherBu
         assert two.to_publisher(b"two")
         assert sorted(heard(publisher, 2)) == [b"one", b"two"]
         assert publisher.to_worker(OTHER, b"for two")
-        assert two.wait(LIMIT_S) == [Inbound("publisher", b"for two")]
+        assert answered(two) == [Inbound("publisher", b"for two")]
         assert one.wait(0.0) == []
 
 
@@ -83,7 +92,7 @@ def test_a_worker_that_takes_the_place_of_another_gets_its_messages(tmp_path: Pa
         assert new.to_publisher(b"new")
         assert heard(publisher, 1) == [b"new"]
         assert publisher.to_worker(UID, b"you")
-        assert new.wait(LIMIT_S) == [Inbound("publisher", b"you")]
+        assert answered(new) == [Inbound("publisher", b"you")]
 
 
 def test_the_supervisor_hears_all_processes_and_commands_go_back(
@@ -100,7 +109,7 @@ def test_the_supervisor_hears_all_processes_and_commands_go_back(
         beats = {(HEARTBEATS, b"beat"), (PUBLISHER_HEARTBEATS, b"publisher")}
         assert seen == beats | {(READINGS, b"reading"), (b"", b"result")}
         assert supervisor.to_worker(UID, b"command")
-        assert worker.wait(LIMIT_S) == [Inbound("supervisor", b"command")]
+        assert answered(worker) == [Inbound("supervisor", b"command")]
 
 
 def test_sends_never_block_without_anybody(tmp_path: Path) -> None:
