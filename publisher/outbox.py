@@ -23,7 +23,7 @@ from common.clock import Clock
 from common.envelope import BOOT_SIZE, Envelope
 from common.routes import Route
 from publisher.accounts import DELIVERED, OCTETS, UNROUTED, WAITING, Accounts, Tally
-from publisher.outbox_file import OutboxFailed, damaged_files
+from publisher.outbox_file import OutboxFailed, damaged_files, is_suspect, set_aside
 from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict
 from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer
 
@@ -63,6 +63,12 @@ class Outbox:
     @classmethod
     def open(cls, directory: Path, clock: Clock, boot: bytes, *, max_age_s: float, max_octets: int) -> "Outbox":
         """Open or create; a damaged file is set aside and counted. Raise OutboxFailed when the disk refuses."""
+        try:
+            return cls(directory, clock, boot, max_age_s, max_octets)
+        except OutboxFailed:
+            if not is_suspect(directory):
+                raise
+        set_aside(directory)
         return cls(directory, clock, boot, max_age_s, max_octets)
 
     # ---- hand-over

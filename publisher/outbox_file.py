@@ -29,21 +29,22 @@ TEMPORARY: Final = frozenset({
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOMEM,
 })
+FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)  # the latter where a damaged name is part of the message
 _PRIMARY: Final = 0xFF  # extended result codes carry the primary one in their low octet
 
 TABLES: Final = """
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     ts_ms INTEGER NOT NULL, born_ms INTEGER NOT NULL, octets INTEGER NOT NULL, route INTEGER, aside TEXT,
-    crc INTEGER NOT NULL, envelope BLOB NOT NULL);
+    crc INTEGER NOT NULL, envelope BLOB NOT NULL) STRICT;
 CREATE INDEX rows_of_meter ON rows (uid);
 CREATE INDEX rows_by_age ON rows (born_ms);
-CREATE TABLE cursors (uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL, UNIQUE (uid, epoch));
+CREATE TABLE cursors (uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL, UNIQUE (uid, epoch)) STRICT;
 CREATE TABLE accounts (uid BLOB NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (uid, name))
-    WITHOUT ROWID;
-CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL UNIQUE);
+    STRICT, WITHOUT ROWID;
+CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), boot BLOB NOT NULL, boot_ms INTEGER NOT NULL,
-    total_ms INTEGER NOT NULL);
+    total_ms INTEGER NOT NULL) STRICT;
 """
 
 
@@ -56,13 +57,13 @@ def open_file(directory: Path) -> sqlite3.Connection:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         return _connect(directory)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         if not is_damage(error):
             raise OutboxFailed(f"{directory / FILE}: {error}") from None
-    _set_aside(directory)
+    set_aside(directory)
     try:
         return _connect(directory)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise OutboxFailed(f"{directory / FILE}: {error}") from None
 
 
@@ -71,12 +72,12 @@ def damaged_files(directory: Path) -> int:
     return max((_number(path) for path in directory.glob(f"{FILE}.bad-*")), default=0)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Return whether an error says that the file is not what was written."""
     return _code(error) in DAMAGE
 
 
-def is_temporary(error: sqlite3.Error) -> bool:
+def is_temporary(error: Exception) -> bool:
     """Return whether the same transaction may succeed later; a failed fsync is none of these."""
     return _code(error) in TEMPORARY
 
@@ -87,7 +88,7 @@ def mark_suspect(directory: Path) -> None:
         (directory / SUSPECT).touch()
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & _PRIMARY
 
 
@@ -95,11 +96,12 @@ def _connect(directory: Path) -> sqlite3.Connection:
     path, suspect = directory / FILE, directory / SUSPECT
     checked = suspect.exists() or (path.exists() and path.stat().st_size <= ALWAYS_CHECKED)
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.text_factory = _text
     try:
         _prepare(connection)
         if checked:
             _check(connection)
-    except sqlite3.Error:
+    except FAILURES:
         connection.close()
         raise
     with suppress(OSError):
@@ -121,13 +123,23 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={SCHEMA};COMMIT")
 
 
+def _text(octets: bytes) -> str:
+    return octets.decode(errors="replace")
+
+
 def _check(connection: sqlite3.Connection) -> None:
     answer = connection.execute("PRAGMA quick_check(1)").fetchone()
     if answer is None or answer[0] != "ok":
         raise sqlite3.DatabaseError(f"damaged: {answer}")
 
 
-def _set_aside(directory: Path) -> None:
+def is_suspect(directory: Path) -> bool:
+    """Return whether damage was met and not yet seen to."""
+    return (directory / SUSPECT).exists()
+
+
+def set_aside(directory: Path) -> None:
+    """Rename the file, so that the next opening begins a new one; the oldest that was set aside makes room."""
     number = damaged_files(directory) + 1
     for suffix in ("-shm", "-wal", ""):
         path = directory / f"{FILE}{suffix}"
@@ -136,6 +148,7 @@ def _set_aside(directory: Path) -> None:
     for path in directory.glob(f"{FILE}.bad-*"):
         if _number(path) <= number - MAX_BAD:
             path.unlink()
+    (directory / SUSPECT).unlink(missing_ok=True)
 
 
 def _number(path: Path) -> int:

@@ -16,6 +16,7 @@ from common.clock import Clock
 from common.routes import Route
 from publisher.accounts import Change
 from publisher.outbox_file import (
+    FAILURES,
     AgeClock,
     OutboxFailed,
     is_damage,
@@ -83,7 +84,7 @@ class Writer:
         """Return what a SELECT finds; raise OutboxFailed."""
         try:
             return cast("list[tuple[object, ...]]", self._db.execute(statement, values).fetchall())
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise self._failed(error) from None
 
     def number(self, statement: str, values: Sequence[object] = ()) -> int | None:
@@ -100,7 +101,7 @@ class Writer:
                 self._insert(work.inserted)
                 self._change_rows(work)
                 self._keep_books(work)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._route_ids.clear()
             if not is_temporary(error):
                 raise self._failed(error) from None
@@ -121,16 +122,17 @@ class Writer:
     def shrink(self) -> None:
         """Give pages back to the disk that a backlog has left behind; a full disk is no reason to fail."""
         if (self.number("PRAGMA freelist_count") or 0) > VACUUM_ABOVE:
-            with suppress(sqlite3.OperationalError):
-                self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            with suppress(sqlite3.OperationalError):  # a script is stepped to its end, a statement without rows is not
+                self._db.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def _failed(self, error: sqlite3.Error) -> OutboxFailed:
+    def _failed(self, error: Exception) -> OutboxFailed:
         if is_damage(error):
             mark_suspect(self._directory)
+            self._db.close()
         return OutboxFailed(f"{self._directory}: {error}")
 
     @contextmanager

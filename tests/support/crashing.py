@@ -86,12 +86,13 @@ class FusedConnection:
     def __init__(self, connection: sqlite3.Connection, fuse: Fuse) -> None:
         self.real, self._fuse = connection, fuse
         self.full = False
+        self.code = sqlite3.SQLITE_FULL
 
     def execute(self, statement: str, values: object = ()) -> sqlite3.Cursor:
         """Run a statement."""
         if self.full and statement == "COMMIT":
-            error = sqlite3.OperationalError("database or disk is full")
-            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            error = sqlite3.OperationalError("the disk refuses")
+            error.sqlite_errorcode = self.code
             raise error
         return cast("sqlite3.Cursor", self._fuse.step(lambda: self.real.execute(statement, values)))  # type: ignore[arg-type]  # as given
 
