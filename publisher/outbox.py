@@ -18,14 +18,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from common.checksum import crc32c
 from common.clock import Clock
 from common.envelope import BOOT_SIZE, Envelope
 from common.routes import Route
 from publisher.accounts import DELIVERED, OCTETS, UNROUTED, WAITING, Accounts, Tally
 from publisher.outbox_file import OutboxFailed, damaged_files, is_suspect, set_aside
 from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict
-from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer
+from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer, row_check
 
 __all__ = ["Arrival", "Lane", "Outbox", "OutboxFailed", "OutboxStats", "Row", "Tally", "Verdict"]
 
@@ -279,7 +278,7 @@ class Outbox:
         """Return a row whose octets are what was inserted; set aside one whose are not."""
         row_id, uid, epoch, seq, ts_ms, envelope, route_id, born_ms, crc = found
         route = self._file.route(route_id)
-        if route is None or not isinstance(envelope, bytes) or crc32c(envelope) != crc:
+        if route is None or row_check(uid, epoch, seq, ts_ms, envelope) != crc:
             self.set_aside(row_id, "damaged")
             return None
         return Row(row_id, uid, epoch, seq, ts_ms, envelope, route, max(0, now_ms - born_ms))

@@ -29,6 +29,7 @@ TEMPORARY: Final = frozenset({
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOMEM,
 })
+_SCHEMA_OF: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)  # the latter where a damaged name is part of the message
 _PRIMARY: Final = 0xFF  # extended result codes carry the primary one in their low octet
 
@@ -99,6 +100,7 @@ def _connect(directory: Path) -> sqlite3.Connection:
     connection.text_factory = _text
     try:
         _prepare(connection)
+        _check_schema(connection)
         if checked:
             _check(connection)
     except FAILURES:
@@ -123,12 +125,22 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={SCHEMA};COMMIT")
 
 
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Compare the tables with those of a new file: a damaged name would only be met when it is used."""
+    model = sqlite3.connect(":memory:")
+    model.executescript(TABLES)
+    found, expected = ([*file.execute(_SCHEMA_OF)] for file in (connection, model))
+    model.close()
+    if found != expected:
+        raise sqlite3.DatabaseError("its tables are not those of an outbox")
+
+
 def _text(octets: bytes) -> str:
     return octets.decode(errors="replace")
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    answer = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if answer is None or answer[0] != "ok":
         raise sqlite3.DatabaseError(f"damaged: {answer}")
 
