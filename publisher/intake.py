@@ -47,7 +47,7 @@ class WayBack(Protocol):
 class Meter:
     """What is known of a worker. ``highest``: by announced epoch, the last number that was seen or announced.
 
-    ``replaying`` is the number asked for, 0 when nothing is under way; ``marked``: the batch came to its end.
+    ``replaying`` is the span asked for, None when nothing is under way; ``marked``: the batch came to its end.
     """
 
     spans: tuple[EpochSpan, ...] = ()
@@ -55,7 +55,7 @@ class Meter:
     greeted: bool = False
     hello_at: float = 0.0
     announces: bool = False
-    replaying: int = 0
+    replaying: EpochSpan | None = None
     replay_until: float = 0.0
     marked: bool = False
     taken_boot_ms: int = 0
@@ -248,20 +248,18 @@ class Intake:
     def _ask(self, uid: bytes, meter: Meter) -> None:
         """Ask for the next batch of what is missing, unless one is under way or too many are."""
         now, missing = self._clock.monotonic(), self._missing(uid, meter)
-        if missing is not None and meter.replaying and now < meter.replay_until:
-            progress = meter.replaying != missing.first_unacknowledged
-            if not (meter.marked and progress):
-                return
+        if missing and meter.replaying and now < meter.replay_until and not _has_moved(meter, missing):
+            return
         self._end_replay(uid, meter)
         if missing is None or now < self._refused_until or len(self._replaying) >= MAX_REPLAYS:
             return
         if self._send(Kind.REPLAY, uid, missing.epoch, missing.first_unacknowledged):
             self._counts["replays"] += 1
-            meter.replaying, meter.replay_until = missing.first_unacknowledged, now + REPLAY_S
+            meter.replaying, meter.replay_until = missing, now + REPLAY_S
             self._replaying.add(uid)
 
     def _end_replay(self, uid: bytes, meter: Meter) -> None:
-        meter.replaying, meter.marked = 0, False
+        meter.replaying, meter.marked = None, False
         self._replaying.discard(uid)
 
     def _give_up(self) -> None:
@@ -286,6 +284,13 @@ class Intake:
             gaps=meter.gaps,
             dropped=sum(tally.dropped.values()),
         )
+
+
+def _has_moved(meter: Meter, missing: EpochSpan) -> bool:
+    """Return whether a batch came to its end and was of use."""
+    asked = meter.replaying or missing
+    before, now = (asked.epoch, asked.first_unacknowledged), (missing.epoch, missing.first_unacknowledged)
+    return meter.marked and before != now
 
 
 def _is_plausible(span: EpochSpan) -> bool:
