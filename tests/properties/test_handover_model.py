@@ -4,15 +4,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from common.journal import JournalLimits
 from tests.support.handover import UID, World
 
 SHM = Path("/dev/shm")  # a file system in memory, where there is one: a death is not a power cut
 QUICK = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(QUICK, max_examples=400, stateful_step_count=60)
 steps = st.integers(0, 25)
 few = st.integers(0, 4)
 
@@ -185,3 +187,9 @@ TestHandover = Handover.TestCase
 TestHandover.settings = QUICK
 TestSmallJournal = SmallJournal.TestCase
 TestSmallJournal.settings = QUICK
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", [Handover, SmallJournal])
+def test_the_handover_at_length(machine: type[Handover]) -> None:
+    run_state_machine_as_test(machine, settings=LONG)
