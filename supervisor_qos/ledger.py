@@ -13,6 +13,7 @@ from common.process_state import Process, ProcessState
 from supervisor_qos.health import ALIVE
 from supervisor_qos.policy import Act, Budget, Decision, History
 
+SETTLE_S: Final = 5.0  # supervisord's own tries come 1, 2, 3 s after one another
 MAX_STARTS: Final = 200  # remembered of one program; a budget holds at most 100
 
 
@@ -26,12 +27,14 @@ class Start:
 
 @dataclass(slots=True)
 class Ledger:
-    """See the module's text. ``expected``: programs whose next start is planned, by a wish or a person."""
+    """See the module's text. ``expected``: programs whose next start is planned, by a wish or a person, and the time
+    until which further ones belong to it; 0 before the first of them.
+    """
 
     budget: Budget
     processes: dict[str, Process] = field(default_factory=dict)
     histories: dict[str, History] = field(default_factory=dict)
-    expected: set[str] = field(default_factory=set)
+    expected: dict[str, float] = field(default_factory=dict)
     replacements: list[float] = field(default_factory=list)
 
     def seed(self, name: str, starts: Iterable[float], pid: int = 0) -> None:
@@ -43,8 +46,11 @@ class Ledger:
         self.processes[name] = Process(name, ProcessState.UNKNOWN, pid)
 
     def expect(self, name: str) -> None:
-        """The next start of this program is planned."""
-        self.expected.add(name)
+        """The next start of this program is planned, and so are those that follow it within SETTLE_S.
+
+        supervisord may just be trying again what ended before the wish: that try is not the one that was wished for.
+        """
+        self.expected[name] = 0.0
 
     def history(self, name: str) -> History:
         """Return what is known of a program; nothing of one never seen."""
@@ -69,9 +75,18 @@ class Ledger:
             self.histories[process.name] = history
             return None
         self.histories[process.name] = replace(history, started=now, dumped=None, killed=None)
-        planned = first or process.name in self.expected
-        self.expected.discard(process.name)
+        planned = self._is_planned(process.name, now) or first
         return None if planned else self.count(process.name, process.pid, now)
+
+    def _is_planned(self, name: str, now: float) -> bool:
+        if name not in self.expected:
+            return False
+        until = self.expected[name] or now + SETTLE_S
+        if now >= until:
+            del self.expected[name]
+            return False
+        self.expected[name] = until
+        return True
 
     def count(self, name: str, pid: int, now: float) -> Start:
         """Count a start that nobody planned, or a try that failed."""
@@ -110,7 +125,7 @@ class Ledger:
 
     def _forget(self, name: str) -> None:
         self.histories.pop(name, None)
-        self.expected.discard(name)
+        self.expected.pop(name, None)
 
 
 def _started_anew(old: Process, process: Process) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from common.process_state import Process, ProcessState
-from supervisor_qos.ledger import MAX_STARTS, Ledger, Start
+from supervisor_qos.ledger import MAX_STARTS, SETTLE_S, Ledger, Start
 from supervisor_qos.policy import Act, Budget, Decision
 
 NAME = "meter-00"
@@ -46,12 +46,21 @@ def test_a_start_is_counted_once() -> None:
     assert look(book, replace(FIRST, pid=11, started_s=502), 4.0) == []
 
 
+def test_a_try_of_supervisord_that_was_under_way_belongs_to_the_planned_start() -> None:
+    book = ledger()
+    look(book, FIRST, 1.0)
+    book.expect(NAME)
+    assert look(book, replace(FIRST, pid=11), 2.0) == []
+    assert look(book, replace(FIRST, pid=12), 4.0) == []
+    assert look(book, replace(FIRST, pid=13), 9.0) == [Start(NAME, 13)]
+
+
 def test_a_planned_start_does_not_count_and_the_next_does() -> None:
     book = ledger()
     look(book, FIRST, 1.0)
     book.expect(NAME)
     assert look(book, replace(FIRST, pid=11), 2.0) == []
-    assert look(book, replace(FIRST, pid=12), 3.0) == [Start(NAME, 12)]
+    assert look(book, replace(FIRST, pid=12), 2.0 + SETTLE_S) == [Start(NAME, 12)]
 
 
 def test_starts_leave_the_window() -> None:
