@@ -27,9 +27,11 @@ from common.envelope import (
 from common.heartbeat import WorkerBeat
 from common.journal import Gone, Journal
 from common.reading import Reading
+from common.rising import Rising
 
 CLOSING_PAUSE_S: Final = 0.2  # one wait for acknowledgements; a worker never waits longer than 1 s
 CLOSING_BEAT_S: Final = 1.0  # a heartbeat that got lost is said again while acknowledgements are collected
+BOUNDS: Final = ("journal_age", "journal_full", "journal_epochs")  # reasons for which a journal drops
 STOPPING: Final = CommandResult(False, error_kind="stopping", error_detail="the worker is about to end")
 
 
@@ -62,6 +64,7 @@ class Feed:
         self._announced = b""
         self._counts: Counter[str] = Counter()
         self._disk_full = False
+        self._rising = Rising()
         self._replays: dict[bytes, int] = {}
 
     def publish(self, reading: Reading, ts_ms: int | None = None, boot_ms: int | None = None) -> bool:
@@ -145,6 +148,9 @@ class Feed:
         conditions = dict(self._beat.conditions)
         if self._disk_full:
             conditions["disk"] = "the journal's disk is full: readings are dropped"
+        bound = sum(self._journal.counters().get(reason, 0) for reason in BOUNDS)
+        if self._rising.rose("bound", bound, self._clock.monotonic()):
+            conditions["outbox"] = f"the journal is at its bound: the oldest readings are dropped, {bound} so far"
         beat = replace(self._beat, spans=self._journal.spans(), counters=counters, conditions=conditions)
         self._announced = self._journal.epoch
         self._bus.publish(HEARTBEATS, self._encode(Kind.HEARTBEAT, self._announced, body=beat.to_body()))

@@ -5,12 +5,13 @@ In: the parts and the time. Out: a ``PublisherBeat``. Looks, changes nothing but
 
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from common.clock import Clock
 from common.heartbeat import MAX_DETAIL, PublisherBeat
+from common.rising import Rising
 from publisher.connection import Connection
 from publisher.intake import Intake
 from publisher.lines import Lines
@@ -21,6 +22,7 @@ from publisher.sender import Sender
 LATENCY_WINDOW_S: Final = 60.0
 MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a minute
 UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
+BOUNDS: Final = ("outbox_age", "outbox_full")  # reasons for which the outbox drops
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -35,6 +37,7 @@ class Teller:
         self._clock = clock
         self._started_boot_ms = clock.boottime_ms()
         self._latencies: deque[tuple[float, float]] = deque(maxlen=MAX_LATENCIES)
+        self._rising = Rising()
 
     def beat(self, instance: bytes, connections: Iterable[Connection], routes: RouteFile) -> PublisherBeat:
         """Return the heartbeat of this second."""
@@ -48,7 +51,7 @@ class Teller:
             targets={item.target.name: (str(item.state), item.cause[:MAX_DETAIL]) for item in connections},
             counters=self._counters(stats, connections),
             gauges=self._gauges(stats),
-            conditions=self._conditions(connections, routes),
+            conditions=self._conditions(connections, routes, stats),
         )
 
     def _counters(self, stats: OutboxStats, connections: list[Connection]) -> dict[str, int]:
@@ -85,14 +88,14 @@ class Teller:
             return {}
         return {"puback_ms_p50": took[len(took) // 2], "puback_ms_p99": took[min(len(took) - 1, len(took) * 99 // 100)]}
 
-    def _conditions(self, connections: list[Connection], routes: RouteFile) -> dict[str, str]:
+    def _conditions(self, connections: list[Connection], routes: RouteFile, stats: OutboxStats) -> dict[str, str]:
         """Return the alarm categories that hold, each with its texts."""
         now = self._clock.monotonic()
         found: dict[str, list[str]] = {}
         for item in connections:
             if condition := item.condition(now):
                 found.setdefault(condition[0], []).append(condition[1])
-        for category, text in self._own(routes).items():
+        for category, text in (*self._own(routes).items(), *self._of_outbox(stats, now)):
             found.setdefault(category, []).append(text)
         return {category: "; ".join(texts)[:MAX_DETAIL] for category, texts in found.items()}
 
@@ -108,3 +111,15 @@ class Teller:
         ]
         texts = "; ".join(text for text in publish if text)
         return {"publish": texts} if texts else {}
+
+    def _of_outbox(self, stats: OutboxStats, now: float) -> Iterator[tuple[str, str]]:
+        """Give what the outbox has lost or cannot do, for a minute after each time; what is set aside, while it is."""
+        bound = sum(stats.total.dropped.get(reason, 0) for reason in BOUNDS)
+        if self._rising.rose("bound", bound, now):
+            yield "outbox", f"the outbox is at its bound: the oldest readings are dropped, {bound} so far"
+        if stats.total.set_aside:
+            yield "outbox", f"{stats.total.set_aside} readings are set aside: the broker never takes them"
+        if stats.damaged:
+            yield "outbox", f"{stats.damaged} damaged files of the outbox are set aside"
+        if self._rising.rose("refused", stats.refused, now):
+            yield "disk", "the outbox's disk refuses: readings wait in the journals of their workers"

@@ -13,6 +13,7 @@ from common.envelope import NO_EPOCH, Envelope, Kind, decode, encode
 from common.heartbeat import EpochSpan, WorkerBeat
 from common.journal import Journal, JournalLimits
 from common.reading import Quantity, Reading
+from common.rising import LATELY_S
 from poller.feed import Feed
 from tests.support.still_clock import StepClock
 
@@ -135,6 +136,19 @@ def test_a_reading_that_the_disk_refuses_is_counted_and_an_alarm(
     assert set(beat.conditions) == {"clock", "disk"}
     assert sum(topic == READINGS for topic, _ in worker.bus.published) == 1
     assert worker.feed.publish(READING)
+    worker.feed.beat(WorkerBeat())
+    assert not worker.bus.beats()[-1].conditions
+
+
+def test_a_journal_at_its_bound_is_an_alarm_for_a_minute(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, JournalLimits(max_octets=16 << 10))
+    worker.feed.beat(WorkerBeat())
+    assert not worker.bus.beats()[-1].conditions
+    for _ in range(400):
+        worker.feed.publish(READING)
+    worker.feed.beat(WorkerBeat())
+    assert worker.bus.beats()[-1].conditions["outbox"].startswith("the journal is at its bound")
+    worker.clock.now += LATELY_S
     worker.feed.beat(WorkerBeat())
     assert not worker.bus.beats()[-1].conditions
 

@@ -15,7 +15,7 @@ from publisher.connection import Limits
 from publisher.dialler import Dialler
 from publisher.intake import Intake
 from publisher.mqtt import Session
-from publisher.outbox import Outbox
+from publisher.outbox import Lane, Outbox
 from publisher.pump import ROUTES_S, Parts, Pump
 from publisher.route_file import RouteFile
 from tests.support.still_clock import StepClock
@@ -181,3 +181,25 @@ def test_what_waits_of_a_purged_meter_is_dropped_and_counted(bench: Bench) -> No
     bench.arrive(4)
     bench.turns_for(1.1)
     assert bench.bus.beats[-1].counters["dropped_purged"] == 4
+
+
+def test_what_is_set_aside_is_an_alarm(bench: Bench) -> None:
+    bench.lead(NOBODY)
+    bench.arrive(1)
+    bench.turns_for(1.1)
+    assert "outbox" not in bench.bus.beats[-1].conditions
+    (row,) = bench.outbox.next_rows(UID, Lane.LIVE, after_id=0, limit=1, octets=1 << 20)
+    bench.outbox.set_aside(row.id, "rejected")
+    bench.turns_for(1.1)
+    assert bench.bus.beats[-1].conditions["outbox"].startswith("1 readings are set aside")
+
+
+def test_an_outbox_at_its_bound_is_an_alarm_for_a_minute(bench: Bench) -> None:
+    bench.lead(NOBODY)
+    bench.arrive(1, 2, 3)
+    bench.turns_for(3590.0)
+    assert "outbox" not in bench.bus.beats[-1].conditions
+    bench.turns_for(20.0)  # max_age_s has passed
+    assert "3 so far" in bench.bus.beats[-1].conditions["outbox"]
+    bench.turns_for(70.0)
+    assert "outbox" not in bench.bus.beats[-1].conditions
