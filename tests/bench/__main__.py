@@ -2,7 +2,8 @@
 
 Ten simulated meters (HDLC, no delay), ten registers each, every 2 s, real Mosquitto, real supervisord. Prints the time
 from the meter's last answer of a cycle to the broker's PUBACK for that cycle, CPU per cycle, and USS per process; then
-how many GETs one conversation makes per second against the simulator. Exits 1 when a target is missed, and says which.
+how many GETs one conversation makes per second against the simulator. Says which targets are missed, and exits 1 when the
+latency is beyond its limit.
 """
 
 import json
@@ -24,7 +25,7 @@ METERS: Final = 10
 INTERVAL_S: Final = 2.0
 WARM_UP_S: Final = 10.0
 MEASURED_S: Final = 60.0
-TARGET_P99_MS: Final = 50.0
+LIMIT_P99_MS: Final = 50.0
 TARGET_USS_MIB: Final = 10.0
 MIB: Final = 1 << 20
 KEYS: Final = (
@@ -61,7 +62,7 @@ def latencies_ms(log: Path, acknowledged: Sequence[Acknowledged], since: float) 
 
 
 def pipeline(directory: Path) -> bool:
-    """Measure the whole product; return whether its targets are met."""
+    """Measure the whole product; return whether its latency keeps its limit."""
     words = [word for key in KEYS for word in ("--measure", key)]
     with Mosquitto(directory / "bench-broker") as broker, Tap(broker.port) as tap:
         settings = {"mqtt": {"port": tap.port}}
@@ -87,10 +88,10 @@ def _measure(system: System, tap: Tap) -> bool:
     print(f"publisher {1000 * used['publisher'] / cycles:.2f} ms")
     print(f"  USS: worker median {median(uss):.1f} MiB, max {max(uss):.1f} MiB; ", end="")
     print(f"publisher {uss_octets(pids['publisher']) / MIB:.1f} MiB")
-    missed = [f"p99 {p99:.1f} ms (target {TARGET_P99_MS:g})"] if p99 >= TARGET_P99_MS else []
+    missed = [f"p99 {p99:.1f} ms (limit {LIMIT_P99_MS:g})"] if p99 >= LIMIT_P99_MS else []
     missed += [f"USS {max(uss):.1f} MiB (target {TARGET_USS_MIB:g})"] if max(uss) > TARGET_USS_MIB else []
     print("  targets met" if not missed else f"  targets missed: {'; '.join(missed)}")
-    return not missed
+    return p99 < LIMIT_P99_MS
 
 
 if __name__ == "__main__":
