@@ -2,8 +2,8 @@
 
 Ten simulated meters (HDLC, no delay), ten registers each, every 2 s, real Mosquitto, real supervisord. Prints the time
 from the meter's last answer of a cycle to the broker's PUBACK for that cycle, CPU per cycle, and USS per process; then
-how many GETs one conversation makes per second against the simulator. Says which targets are missed, and exits 1 when the
-latency is beyond its limit.
+how many GETs one conversation makes per second against the simulator. Says which targets are missed, and exits 1 when
+the latency is beyond its limit.
 """
 
 import json
