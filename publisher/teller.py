@@ -21,6 +21,7 @@ from publisher.sender import Sender
 
 LATENCY_WINDOW_S: Final = 60.0
 MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a minute
+START_GRACE_MS: Final = 10_000  # at the first start the supervisor has not written the routes yet
 UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
 BOUNDS: Final = ("outbox_age", "outbox_full")  # reasons for which the outbox drops
 _STATM: Final = Path("/proc/self/statm")
@@ -103,8 +104,10 @@ class Teller:
         refused = self._lines.rejecting()
         unknown = [uid for uid, age_ms in self._outbox.unrouted().items() if age_ms > UNROUTED_GRACE_MS]
         stranded = {line.uid for line in self._sender.stranded}
+        young = self._clock.boottime_ms() - self._started_boot_ms < START_GRACE_MS
+        starting = young and not self._sender.targets
         publish = [
-            f"routes file: {routes.fault}" if routes.fault else "",
+            f"routes file: {routes.fault}" if routes.fault and not starting else "",
             f"{len(refused)} lanes refused by the broker, one with {refused[0].refusal}" if refused else "",
             f"readings of {len(stranded)} meters lead to no connection" if stranded else "",
             f"readings of {len(unknown)} meters without a route" if unknown else "",

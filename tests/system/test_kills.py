@@ -29,8 +29,9 @@ def test_a_killed_worker_delivers_again_within_its_interval_and_two_seconds(tmp_
             started = time.monotonic()
             _wait_for_younger(system, meter, max(known, killed_at), system.interval_s + NEXT_READING_MARGIN_S)
             print(f"{meter}: next reading at the broker after {time.monotonic() - started:.2f} s")
+            system.wait_replaced(program, old, system.interval_s)  # supervisord calls it running after a second
             after = system.pids()
-            assert after.pop(program) != old
+            del after[program]
             assert after == {name: pid for name, pid in before.items() if name != program}
         verdict = system.settle()
         assert not verdict.faults, verdict
@@ -87,7 +88,8 @@ def test_ctrl_c_stops_all_of_it_and_nothing_is_left(tmp_path: Path) -> None:
         system.start()
         system.wait_for_readings(2)
         verdict = system.settle()
-        assert verdict.is_clean, verdict
+        assert not verdict.faults, verdict
+        assert verdict.missing_cycles <= len(system.simulator.meters), verdict  # a cycle may have been under way
 
 
 def _newest_ms(system: System, meter: str) -> int:
