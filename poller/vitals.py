@@ -14,11 +14,11 @@ from typing import Final
 from common.clock import Clock
 from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
+from common.process import usage
 
 BEAT_S: Final = 5.0
 SECOND_BEAT_S: Final = 1.0  # the first heartbeat may come before anybody has subscribed
 KEPT_CYCLES: Final = 60  # of which average, shortest and longest are told
-_STATM: Final = Path("/proc/self/statm")
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 _OWN: Final = (
     "cycles_ok",
@@ -122,10 +122,7 @@ class Vitals:
 
 def resources() -> dict[str, float]:
     """Return memory, descriptors and CPU time of this process; what /proc does not tell is left out."""
-    times = os.times()
-    found = {"cpu_s": times.user + times.system}
-    with suppress(OSError, ValueError):
-        found["rss_bytes"] = float(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    found = usage()
     with suppress(OSError):
         found["open_fds"] = float(sum(1 for _ in _DESCRIPTORS.iterdir()))
     return found

@@ -6,11 +6,11 @@ In: the parts and the time. Out: a ``PublisherBeat``. Looks, changes nothing but
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from common.clock import Clock
 from common.heartbeat import MAX_DETAIL, PublisherBeat
+from common.process import usage
 from common.rising import Rising
 from publisher.connection import Connection
 from publisher.intake import Intake
@@ -24,7 +24,6 @@ MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a min
 START_GRACE_MS: Final = 10_000  # at the first start the supervisor has not written the routes yet
 UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
 BOUNDS: Final = ("outbox_age", "outbox_full")  # reasons for which the outbox drops
-_STATM: Final = Path("/proc/self/statm")
 
 
 class Teller:
@@ -67,14 +66,12 @@ class Teller:
         return account | dropped | kept | mqtt | dict(self._intake.counters()) | dict(self._sender.counters)
 
     def _gauges(self, stats: OutboxStats) -> dict[str, float]:
-        times = os.times()
         return {
             "outbox_rows": float(stats.rows),
             "outbox_octets": float(stats.octets),
             "oldest_age_s": stats.oldest_age_ms / 1000.0,
             "unrouted_rows": float(stats.unrouted),
-            "rss_bytes": float(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")),
-            "cpu_s": times.user + times.system,
+            **usage(),
         } | self._puback_ms()
 
     def _puback_ms(self) -> dict[str, float]:

@@ -9,14 +9,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from common.bus import SupervisorBus
 from common.clock import Clock
 from common.errors import Again
 from common.meter_state import MeterState
-from common.process import StopFlag
+from common.process import StopFlag, usage
 from common.process_state import Process, ProcessState
 from common.settings import Settings
 from common.store.engine import Store
@@ -42,7 +41,6 @@ CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
     60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
 )
-_STATM: Final = Path("/proc/self/statm")
 _BROKEN: Final = frozenset({ProcessState.FATAL, ProcessState.BACKOFF, ProcessState.EXITED})
 _log = logging.getLogger(__name__)
 
@@ -257,8 +255,6 @@ class Loop:
         }
 
     def _own_state(self) -> dict[str, object]:
-        times = os.times()
-        resident = int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return {
             "pid": os.getpid(),
             "grace": self.last_turn_ms < self.grace_until_ms,
@@ -267,7 +263,7 @@ class Loop:
             "programs": {name: [str(item.state), item.pid] for name, item in self.table.items() if not uid_of(name)},
             "meters": dict(self._by_state()),
             "counters": {**self.counters, **{f"refused_{k}": n for k, n in self.parts.observer.refused.items()}},
-            "gauges": {"rss_bytes": resident, "cpu_s": times.user + times.system},
+            "gauges": usage(),
         }
 
     def _by_state(self) -> Counter[str]:
