@@ -238,9 +238,7 @@ class Subscriber:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        connection = self._client.socket()
-        if connection is not None:  # the loop may end before it has closed what it was told to leave
-            connection.close()
+        self._client._reset_sockets()  # its wake-up pair too, which it leaves to the garbage collector
 
     def _on_connect(
         self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
