@@ -7,8 +7,8 @@ from typing import Final
 
 from common.units import unit_name
 from poller.dlms.data import Data, DataType
+from poller.dlms.descriptors import AttributeRef
 from poller.dlms.errors import BadData
-from poller.dlms.get_service import AttributeRef
 
 __all__ = ["AttributeRef", "ScalerUnit", "scaled", "scaler_unit", "unit_name"]
 

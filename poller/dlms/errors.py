@@ -33,6 +33,10 @@ class BadFrame(Relink):
     """A frame that contradicts ISO/IEC 13239 or IEC 62056-46: length, address, checksum, parameters, LLC header."""
 
 
+class SignOnFailed(Relink):
+    """The meter did not answer the sign-on of mode E, or not as IEC 62056-21 has it."""
+
+
 class PeerClosed(Relink):
     """The transport was closed by the peer; raised by the driver."""
 
@@ -50,6 +54,14 @@ class AssociationLost(Reassociate):
 
 class UnexpectedReply(Reassociate):
     """An APDU that is malformed, of another service, or no answer to what was asked."""
+
+
+class DecipheringFailed(Reassociate):
+    """A protected APDU that does not authenticate, or an unprotected one where protection was agreed (5.3.7)."""
+
+
+class CounterRefused(Reassociate):
+    """The server found our invocation counter too low; ours has been raised to what it expects (exception-response)."""
 
 
 # Again: the same request later.
@@ -102,6 +114,10 @@ class OtherReason(Skip):
     """data-access-result 250, or one the standard does not know."""
 
 
+class NotNegotiated(Skip):
+    """A service that the association did not negotiate: asking would only cost the association."""
+
+
 class BadData(Skip):
     """A value that cannot be decoded, or is not what its attribute promises."""
 
@@ -111,6 +127,10 @@ class BadData(Skip):
 
 class AuthenticationFailed(Barred):
     """AARE diagnostic 11 to 14: mechanism or password not accepted."""
+
+
+class CounterExhausted(Barred):
+    """The invocation counter has reached its end: the meter needs new keys (IEC 62056-5-3, 5.3.4.8.3)."""
 
 
 class AssociationRefused(Barred):

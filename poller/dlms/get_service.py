@@ -12,6 +12,7 @@ from common.errors import BridgeError
 from common.obis import Obis
 from poller.dlms.axdr import Reader, encode_length
 from poller.dlms.data import Data
+from poller.dlms.descriptors import AttributeRef, Selection
 from poller.dlms.errors import BadData, UnexpectedReply, access_error
 from poller.dlms.xdlms import apdu_reader
 
@@ -27,25 +28,11 @@ _NO_SELECTION: Final = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
-class AttributeRef:
-    """One attribute of one object."""
-
-    class_id: int
-    obis: Obis
-    attribute: int
-
-    def to_bytes(self) -> bytes:
-        """Return the cosem-attribute-descriptor."""
-        return self.class_id.to_bytes(2, "big") + self.obis.to_bytes() + self.attribute.to_bytes(1, "big", signed=True)
-
-
-@dataclass(frozen=True, slots=True)
 class GetItem:
     """An attribute, and the part of it that is asked for."""
 
     ref: AttributeRef
-    selector: int | None = None
-    parameters: Data | None = None
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +163,7 @@ def _item(reader: Reader) -> GetItem:
     ref = AttributeRef(class_id, obis, int.from_bytes(reader.take(1), "big", signed=True))
     if not reader.octet():
         return GetItem(ref)
-    return GetItem(ref, reader.octet(), reader.data())
+    return GetItem(ref, Selection(reader.octet(), reader.data()))
 
 
 def _count(reader: Reader, smallest: int) -> int:

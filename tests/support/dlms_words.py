@@ -8,7 +8,7 @@ from common.obis import Obis
 from poller.dlms import acse, get_service, xdlms
 from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time
-from poller.dlms.get_service import AttributeRef
+from poller.dlms.descriptors import AttributeRef
 from poller.dlms.xdlms import Conformance
 
 AUTHENTICATIONS: Final = {
@@ -121,11 +121,15 @@ def describe_get_request(request: get_service.GetRequest) -> dict[str, object]:
     if request.with_list:
         return {"apdu": "GET.request-with-list", "items": [item_words(item.ref) for item in request.items]}
     (item,) = request.items
-    words = {"apdu": "GET.request-normal", "invoke": request.invoke, "selector": item.selector}
+    words = {
+        "apdu": "GET.request-normal",
+        "invoke": request.invoke,
+        "selector": item.selection.selector if item.selection else None,
+    }
     words |= dict(zip(("cls", "obis", "attr"), item_words(item.ref), strict=True))
-    if item.parameters is not None:
-        parameters = cast("tuple[Data, ...]", item.parameters.value)
-        words |= (describe_range if item.selector == 1 else describe_entries)(parameters)
+    if item.selection is not None:
+        parameters = cast("tuple[Data, ...]", item.selection.parameters.value)
+        words |= (describe_range if item.selection.selector == 1 else describe_entries)(parameters)
     return words
 
 

@@ -19,8 +19,9 @@ from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.axdr import decode_data, decode_whole
 from poller.dlms.cosem import ScalerUnit, scaler_unit, unit_name
 from poller.dlms.data import Data, DataType, Date, DateTime, Time
+from poller.dlms.descriptors import AttributeRef
 from poller.dlms.exchange import Counters
-from poller.dlms.get_service import AttributeRef, GetItem, GetNormal, GetRequest
+from poller.dlms.get_service import GetItem, GetNormal, GetRequest
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import Frame, FrameKind, unpack_frame

@@ -6,9 +6,9 @@ from common.errors import BridgeError
 from common.obis import Obis
 from poller.dlms.axdr import encode_length
 from poller.dlms.data import Data, DataType
+from poller.dlms.descriptors import AttributeRef, Selection
 from poller.dlms.errors import BadData, ObjectUndefined, UnexpectedReply
 from poller.dlms.get_service import (
-    AttributeRef,
     GetBlock,
     GetItem,
     GetList,
@@ -37,7 +37,7 @@ def test_requests_both_ways() -> None:
 
 
 def test_a_request_with_selective_access() -> None:
-    item = GetItem(VOLTAGE, 2, Data(DataType.UINT8, 5))
+    item = GetItem(VOLTAGE, Selection(2, Data(DataType.UINT8, 5)))
     assert decode_get_request(bytes.fromhex("c001c100030101200700ff0201021105")) == GetRequest(0xC1, (item,))
 
 
