@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.store.model import (
+    SECRETS,
     AlarmRow,
     CommandRow,
     ComponentRow,
@@ -20,8 +21,7 @@ from common.store.model import (
 )
 
 Document = dict[str, object]
-_SECRETS: Final = ("password", "tb_token")
-_PLAIN: Final = tuple(item.name for item in fields(MeterWish) if item.name not in {*_SECRETS, "measurements"})
+_PLAIN: Final = tuple(item.name for item in fields(MeterWish) if item.name not in {*SECRETS, "measurements"})
 
 
 def iso(ms: int | None) -> str | None:
@@ -42,7 +42,7 @@ def meter_document(meter: Meter, state: MeterStateRow) -> Document:
         "updated_at": iso(meter.updated_at),
     }
     document |= {name: getattr(wish, name) for name in _PLAIN}
-    document |= {f"{name}_set": bool(getattr(wish, name)) for name in _SECRETS}
+    document |= {f"{name}_set": bool(getattr(wish, name)) for name in SECRETS}
     document |= {"limits": dict(wish.limits), "measurements": [measurement_document(i) for i in wish.measurements]}
     return document | {"state": state_document(state)}
 

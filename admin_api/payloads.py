@@ -25,7 +25,7 @@ from admin_api.readers import (
 )
 from common.catalogue import DEFAULT_MEASUREMENTS, DEFAULT_MODEL, MODELS, CatalogueEntry, Model
 from common.meter_state import DesiredState
-from common.store.model import MeasurementWish, MeterWish
+from common.store.model import SECRETS, MeasurementWish, MeterWish
 from common.store.rules import check
 
 PORTS: Final[Mapping[str, int]] = {"hdlc": 3333, "wrapper": 4059}
@@ -40,8 +40,7 @@ READ_ONLY: Final = frozenset({
     "revision",
     "created_at",
     "updated_at",
-    "password_set",
-    "tb_token_set",
+    *(f"{name}_set" for name in SECRETS),
     "state",
 })
 
@@ -61,7 +60,7 @@ def new_meter(body: object) -> MeterWish:
 def replaced_meter(body: object, current: MeterWish) -> MeterWish:
     """Return the meter that a whole body asks for (PUT); secrets that it leaves out stay. Raise BadWish."""
     given = _values(body)
-    kept = {"password": current.password, "tb_token": current.tb_token}
+    kept = {name: getattr(current, name) for name in SECRETS}
     for needed in ("name", "ip_address"):
         if needed not in given:
             raise BadPayload(needed, "is missing")
@@ -255,6 +254,15 @@ _READERS: Final[Mapping[str, Reader]] = {
     "address_size": or_none(as_whole),
     "authentication": as_text,
     "password": as_secret,
+    "security": as_text,
+    "security_suite": as_whole,
+    "encryption_key": as_secret,
+    "authentication_key": as_secret,
+    "client_title": as_text,
+    "server_title": as_text,
+    "dedicated_key": as_flag,
+    "general_ciphering": as_flag,
+    "referencing": as_text,
     "model": as_text,
     "interval_s": as_number,
     "desired_state": _desired,

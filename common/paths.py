@@ -1,6 +1,6 @@
 """Where everything lies below the state directory, and the short directory of the bus's sockets.
 
-STATE/bridge.toml master.key store.db        outbox/outbox.db        journal/<uid>/        log/
+STATE/bridge.toml master.key store.db        outbox/outbox.db  journal/<uid>/  counters/<uid>/  log/
 STATE/run/ (0700, rebuilt at each start): supervisord.conf supervisord.sock conf.d/ workers/ locks/ routes.json
 """
 
@@ -44,6 +44,11 @@ class Paths:
         return self.root / "journal"
 
     @property
+    def counters(self) -> Path:
+        """Invocation counters: they outlive journals and may never fall, so a backup must not bring old ones back."""
+        return self.root / "counters"
+
+    @property
     def log(self) -> Path:
         return self.root / "log"
 
@@ -85,6 +90,7 @@ class Paths:
         for path in (
             self.outbox,
             self.journal,
+            self.counters,
             self.log,
             self.run,
             self.workers,

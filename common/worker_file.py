@@ -1,7 +1,7 @@
 """The worker file: all that one worker needs to know, written by supervisor_qos, read by the worker.
 
 It is JSON, 0600, at RUN/workers/<uid in hex>.json, replaced atomically. The worker looks at it once a second and obeys
-what changed without a restart; it opens no database. The password is in it: the run directory is 0700.
+what changed without a restart; it opens no database. Password and keys are in it: the run directory is 0700.
 """
 
 import json
@@ -19,6 +19,8 @@ from common.secret import Secret
 MAX_MEASUREMENTS: Final = 256
 MIN_INTERVAL_S: Final = 0.1  # tests and fast laboratory meters; a serial line answers in 0.2 s or more
 MAX_INTERVAL_S: Final = 86_400.0
+AUTHENTICATIONS: Final = ("none", "lls", "hls-md5", "hls-sha1", "hls-sha256", "hls-gmac")
+SECRETS: Final = ("password", "encryption_key", "authentication_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,21 @@ class WorkerFile:
     address_size: int | None
     authentication: str
     password: Secret
+    security: str
+    security_suite: int
+    encryption_key: Secret
+    authentication_key: Secret
+    client_title: str
+    server_title: str
+    dedicated_key: bool
+    general_ciphering: bool
+    referencing: str
     model: str
     interval_s: float
     line_mode: str
     clock_synchronised: bool
     journal_dir: str
+    counter_dir: str
     lock_dir: str
     bus_dir: str
     measurements: tuple[Measurement, ...]
@@ -90,7 +102,8 @@ class WorkerFile:
     def dump(self, path: Path) -> bool:
         """Write the file if its content changes; return whether it did."""
         values = asdict(self)
-        values |= {"uid": self.uid.hex(), "password": self.password.reveal(), "desired_state": str(self.desired_state)}
+        values |= {"uid": self.uid.hex(), "desired_state": str(self.desired_state)}
+        values |= {name: getattr(self, name).reveal() for name in SECRETS}
         content = json.dumps(values, indent=1).encode()
         if path.is_file() and path.read_bytes() == content:
             return False
@@ -113,13 +126,23 @@ class WorkerFile:
             server_logical=record.whole("server_logical", 0, 65535),
             server_physical=record.optional_whole("server_physical", 0, 16383),
             address_size=record.optional_whole("address_size", 1, 4),
-            authentication=_one_of(record, "authentication", ("none", "lls")),
+            authentication=_one_of(record, "authentication", AUTHENTICATIONS),
             password=Secret(record.text("password")),
+            security=_one_of(record, "security", ("none", "auth", "encrypt", "both")),
+            security_suite=record.whole("security_suite", 0, 1),
+            encryption_key=Secret(record.text("encryption_key")),
+            authentication_key=Secret(record.text("authentication_key")),
+            client_title=record.text("client_title"),
+            server_title=record.text("server_title"),
+            dedicated_key=record.flag("dedicated_key"),
+            general_ciphering=record.flag("general_ciphering"),
+            referencing=_one_of(record, "referencing", ("ln", "sn")),
             model=record.text("model"),
             interval_s=record.number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
             line_mode=_one_of(record, "line_mode", ("exclusive", "shared", "concurrent")),
             clock_synchronised=record.flag("clock_synchronised"),
             journal_dir=record.text("journal_dir"),
+            counter_dir=record.text("counter_dir"),
             lock_dir=record.text("lock_dir"),
             bus_dir=record.text("bus_dir"),
             measurements=tuple(map(_measurement, record.records("measurements", MAX_MEASUREMENTS))),

@@ -18,8 +18,8 @@ from common.errors import Hopeless
 from common.obis import Obis
 from common.secret import Secret
 from common.store.errors import BadWish
-from common.store.rules import AUTHENTICATIONS, LINE_MODES, TRANSPORTS
-from common.worker_file import Limits
+from common.store.rules import LINE_MODES, TRANSPORTS
+from common.worker_file import AUTHENTICATIONS, Limits
 
 VARIABLE: Final = "DLMS_PASSWORD"
 MAX_SECRET_FILE: Final = 4096  # octets; a password or token is far shorter

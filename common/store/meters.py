@@ -24,15 +24,14 @@ from common.store.errors import (
     TooManyMeters,
 )
 from common.store.lines import Resolve, may_share, same_line
-from common.store.model import MeasurementWish, Meter, MeterWish
+from common.store.model import SECRETS, MeasurementWish, Meter, MeterWish
 from common.store.rules import check
 from common.store.tables import WISHES, latest_values, meter_configs, meter_states, meters, versions
 from common.vault import Vault
 
 MAX_METERS: Final = 10_000  # of one installation; docs say what to use beyond
 UID_SIZE: Final = 16
-_SECRETS: Final = ("password", "tb_token")
-_PLAIN: Final = tuple(item.name for item in fields(MeterWish) if item.name not in {*_SECRETS, "measurements"})
+_PLAIN: Final = tuple(item.name for item in fields(MeterWish) if item.name not in {*SECRETS, "measurements"})
 _MEASURED: Final = tuple(item.name for item in fields(MeasurementWish))
 Change = Callable[[MeterWish], MeterWish]
 
@@ -191,7 +190,7 @@ class Meters:
     def _meter(self, columns: RowMapping, measured: tuple[MeasurementWish, ...]) -> Meter:
         values = {name: columns[name] for name in _PLAIN}
         values["desired_state"] = DesiredState(columns["desired_state"])
-        values |= {name: self._vault.open(columns["uid"], name, columns[name]) for name in _SECRETS}
+        values |= {name: self._vault.open(columns["uid"], name, columns[name]) for name in SECRETS}
         return Meter(
             id=columns["id"],
             uid=columns["uid"],
@@ -206,7 +205,7 @@ class Meters:
     def _columns(self, uid: bytes, wish: MeterWish) -> dict[str, object]:
         columns: dict[str, object] = {name: getattr(wish, name) for name in _PLAIN}
         columns |= {"desired_state": str(wish.desired_state), "limits": dict(wish.limits)}
-        for name in _SECRETS:
+        for name in SECRETS:
             columns[name] = self._vault.seal(uid, name, cast("Secret", getattr(wish, name)))
         return columns
 

@@ -13,6 +13,8 @@ from common.meter_state import DesiredState, MeterState
 from common.secret import Secret
 
 NO_SECRET: Final = Secret("")
+SECRETS: Final = ("password", "encryption_key", "authentication_key", "tb_token")
+"""The fields of a wish that are sealed in the store and never answered."""
 Plain = Mapping[str, object]
 
 
@@ -58,7 +60,10 @@ class MeasurementWish:
 
 @dataclass(frozen=True, slots=True)
 class MeterWish:
-    """What people want of one meter. ``ip_address`` may be a host name; ``limits`` are fields of worker_file.Limits."""
+    """What people want of one meter. ``ip_address`` may be a host name; ``limits`` are fields of worker_file.Limits.
+
+    ``password`` is that of low-level security, or the secret of HLS with a digest; keys and titles are hexadecimal.
+    """
 
     name: str
     ip_address: str
@@ -70,6 +75,15 @@ class MeterWish:
     address_size: int | None = 1
     authentication: str = "none"
     password: Secret = NO_SECRET
+    security: str = "none"
+    security_suite: int = 0
+    encryption_key: Secret = NO_SECRET
+    authentication_key: Secret = NO_SECRET
+    client_title: str = ""
+    server_title: str = ""
+    dedicated_key: bool = False
+    general_ciphering: bool = False
+    referencing: str = "ln"
     model: str = "microstar"
     interval_s: float = 2.0
     desired_state: DesiredState = DesiredState.RUNNING

@@ -16,7 +16,7 @@ from common.obis import BadObis, Obis
 from common.secret import Secret
 from common.store.errors import BadWish
 from common.store.model import MeasurementWish, MeterWish
-from common.worker_file import MAX_INTERVAL_S, MAX_MEASUREMENTS, MIN_INTERVAL_S, Limits
+from common.worker_file import AUTHENTICATIONS, MAX_INTERVAL_S, MAX_MEASUREMENTS, MIN_INTERVAL_S, Limits
 
 MAX_NAME: Final = 64  # characters; a part of an MQTT topic and of a log line
 MAX_HOST: Final = 253  # RFC 1035
@@ -26,7 +26,12 @@ MAX_DEVICE_NAME: Final = 255  # ThingsBoard's own limit
 MAX_KEY: Final = 64
 FEWEST_DIGITS: Final = 8  # of a name that is all digits: a shorter one could be taken for a row id
 TRANSPORTS: Final = ("hdlc", "wrapper")
-AUTHENTICATIONS: Final = ("none", "lls")
+WITH_SECRET: Final = frozenset(AUTHENTICATIONS) - {"none", "hls-gmac"}  # GMAC proves the keys, the others a password
+SECURITIES: Final = ("none", "auth", "encrypt", "both")
+REFERENCINGS: Final = ("ln", "sn")
+MAX_SUITE: Final = 1
+KEY_DIGITS: Final = 32
+TITLE_DIGITS: Final = 16
 LINE_MODES: Final = ("exclusive", "shared", "concurrent")
 
 _WHOLE: Final[Mapping[str, tuple[int, int]]] = {
@@ -35,10 +40,13 @@ _WHOLE: Final[Mapping[str, tuple[int, int]]] = {
     "server_logical": (0, 65535),
     "server_physical": (0, 16383),
     "tb_port": (1, 65535),
+    "security_suite": (0, MAX_SUITE),
 }
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "transport": TRANSPORTS,
     "authentication": AUTHENTICATIONS,
+    "security": SECURITIES,
+    "referencing": REFERENCINGS,
     "line_mode": LINE_MODES,
     "model": tuple(MODELS),
 }
@@ -135,10 +143,33 @@ def _address(wish: MeterWish) -> None:
 def _credentials(wish: MeterWish) -> None:
     _secret("password", wish.password, MAX_PASSWORD)
     _secret("tb_token", wish.tb_token, MAX_TOKEN)
-    if wish.authentication == "lls" and not wish.password:
-        raise BadWish("password", "authentication lls needs one")
+    if wish.authentication in WITH_SECRET and not wish.password:
+        raise BadWish("password", f"authentication {wish.authentication} needs one")
     if len(wish.tb_device_name) > MAX_DEVICE_NAME or not wish.tb_device_name.isprintable():
         raise BadWish("tb_device_name", f"at most {MAX_DEVICE_NAME} characters, none of control")
+
+
+def _security(wish: MeterWish) -> None:
+    """Keys and titles are hexadecimal and of their length; what the security and GMAC need is there."""
+    for name in ("encryption_key", "authentication_key"):
+        _hexadecimal(name, getattr(wish, name).reveal(), KEY_DIGITS)
+    for name in ("client_title", "server_title"):
+        _hexadecimal(name, getattr(wish, name), TITLE_DIGITS)
+    protects, proves = wish.security != "none", wish.authentication == "hls-gmac"
+    why = "security " + wish.security if protects else "authentication hls-gmac"
+    if (protects or proves) and not (wish.client_title and wish.encryption_key):
+        raise BadWish("encryption_key" if wish.client_title else "client_title", f"{why} needs it")
+    if (proves or wish.security in {"auth", "both"}) and not wish.authentication_key:
+        raise BadWish("authentication_key", f"{why} needs it")
+    for name in ("dedicated_key", "general_ciphering"):
+        if getattr(wish, name) and not protects:
+            raise BadWish(name, "only with a security other than none")
+
+
+def _hexadecimal(name: str, text: str, digits: int) -> None:
+    """Refuse what is there and no such number of digits; the text itself is never shown."""
+    if text and not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
+        raise BadWish(name, f"{digits} hexadecimal digits were expected")
 
 
 def _secret(name: str, secret: Secret, limit: int) -> None:
@@ -199,6 +230,7 @@ _RULES: Final[Sequence[Callable[[MeterWish], None]]] = (
     _words,
     _address,
     _credentials,
+    _security,
     _measurements,
     _limits,
 )

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -35,6 +36,7 @@ metadata: Final = MetaData(
 WISHES: Final = "wishes"  # the row of ``versions`` that rises with every wish
 _UID: Final = 16
 _LIVING: Final = text("deleted_at IS NULL")
+_NO_OCTETS: Final = text("''")
 
 versions = Table(
     "versions",
@@ -63,6 +65,15 @@ meters = Table(
     Column("address_size", Integer),
     Column("authentication", String(16), nullable=False),
     Column("password", LargeBinary, nullable=False),
+    Column("security", String(16), nullable=False, server_default="none"),
+    Column("security_suite", Integer, nullable=False, server_default="0"),
+    Column("encryption_key", LargeBinary, nullable=False, server_default=_NO_OCTETS),
+    Column("authentication_key", LargeBinary, nullable=False, server_default=_NO_OCTETS),
+    Column("client_title", String(16), nullable=False, server_default=""),
+    Column("server_title", String(16), nullable=False, server_default=""),
+    Column("dedicated_key", Boolean, nullable=False, server_default=false()),
+    Column("general_ciphering", Boolean, nullable=False, server_default=false()),
+    Column("referencing", String(2), nullable=False, server_default="ln"),
     Column("model", String(64), nullable=False),
     Column("interval_s", Float, nullable=False),
     Column("desired_state", String(16), nullable=False),

@@ -46,7 +46,7 @@ QUICK = Limits(
 
 def worker_file(root: Path, port: int) -> WorkerFile:
     """Return the file of a worker for a Microstar-like meter on loopback, below ``root``, in a hurry."""
-    for name in ("journal", "locks", "bus"):
+    for name in ("journal", "counters", "locks", "bus"):
         (root / name).mkdir(mode=0o700, exist_ok=True)
     return WorkerFile(
         uid=UID,
@@ -62,11 +62,21 @@ def worker_file(root: Path, port: int) -> WorkerFile:
         address_size=1,
         authentication="none",
         password=Secret(""),
+        security="none",
+        security_suite=0,
+        encryption_key=Secret(""),
+        authentication_key=Secret(""),
+        client_title="",
+        server_title="",
+        dedicated_key=False,
+        general_ciphering=False,
+        referencing="ln",
         model="microstar",
         interval_s=0.2,
         line_mode="exclusive",
         clock_synchronised=True,
         journal_dir=str(root / "journal" / UID.hex()),
+        counter_dir=str(root / "counters" / UID.hex()),
         lock_dir=str(root / "locks"),
         bus_dir=str(root / "bus"),
         measurements=MEASUREMENTS,

@@ -11,7 +11,16 @@ def test_all_directories_are_private(tmp_path: Path) -> None:
     paths = Paths(tmp_path / "state")
     paths.make()
     paths.make()
-    for path in (paths.outbox, paths.journal, paths.log, paths.run, paths.workers, paths.programs, paths.locks):
+    for path in (
+        paths.outbox,
+        paths.journal,
+        paths.counters,
+        paths.log,
+        paths.run,
+        paths.workers,
+        paths.programs,
+        paths.locks,
+    ):
         assert path.stat().st_mode & 0o777 == 0o700, path
 
 

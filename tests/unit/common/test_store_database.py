@@ -19,6 +19,12 @@ from common.store.tables import metadata
 from common.vault import Vault
 from tests.support.installation import wish
 
+FIRST_TO_SECOND = (
+    *("security", "security_suite", "encryption_key", "authentication_key", "client_title", "server_title"),
+    *("dedicated_key", "general_ciphering", "referencing"),
+)
+"""Columns of meters that the second schema added."""
+
 
 def _open(directory: Path) -> Store:
     return open_store(f"sqlite:///{directory}/store.db", Vault.create(directory / "master.key"))
@@ -28,6 +34,19 @@ def test_the_migrations_make_the_schema_of_the_tables(tmp_path: Path, store: Sto
     assert store.wishes_version() == 1
     with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.READ) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_meters_of_the_first_schema_are_kept_with_their_measurements(tmp_path: Path) -> None:
+    store = _open(tmp_path)
+    store.upgrade()
+    meter = store.meters.add(wish(), "test")
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.WISH) as connection:
+        for name in FIRST_TO_SECOND:
+            connection.execute(text(f"ALTER TABLE meters DROP COLUMN {name}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store.upgrade()
+    assert [kept.wish for kept in store.meters.list()] == [meter.wish]
+    assert meter.wish.measurements
 
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(store: Store) -> None:

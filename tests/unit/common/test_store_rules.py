@@ -11,6 +11,15 @@ from common.store.rules import check, measurements_of
 from tests.support.installation import wish
 
 GOOD = wish()
+KEY, TITLE = "0123456789abcdefABCDEF9876543210", "4D4D4D0000BC614E"
+SECURE = replace(
+    GOOD,
+    authentication="hls-gmac",
+    security="both",
+    encryption_key=Secret(KEY),
+    authentication_key=Secret(KEY),
+    client_title=TITLE,
+)
 ONE = MeasurementWish("voltage_l1", "1-1:32.7.0")
 
 
@@ -23,6 +32,11 @@ ONE = MeasurementWish("voltage_l1", "1-1:32.7.0")
         replace(GOOD, ip_address="meter-7.plant_2.example"),
         replace(GOOD, ip_address="fe80::1"),
         replace(GOOD, authentication="lls", password=Secret("22222222")),
+        replace(GOOD, authentication="hls-sha256", password=Secret("a secret"), referencing="sn"),
+        SECURE,
+        replace(SECURE, security="none"),
+        replace(SECURE, security_suite=1, dedicated_key=True, general_ciphering=True, server_title=TITLE),
+        replace(SECURE, authentication="none", security="encrypt", authentication_key=Secret("")),
         replace(GOOD, server_logical=0, server_physical=1),
         replace(GOOD, address_size=4, server_logical=1, server_physical=9876),
         replace(GOOD, transport="wrapper", client_id=200, address_size=None),
@@ -30,7 +44,7 @@ ONE = MeasurementWish("voltage_l1", "1-1:32.7.0")
         replace(GOOD, measurements=(ONE, replace(ONE, measurement_name="again", tb_key="v", sampling_interval=60.0))),
         replace(GOOD, measurements=(ONE, replace(ONE, measurement_name="off", tb_key="voltage_l1", enabled=False))),
     ],
-    ids=range(12),
+    ids=range(17),
 )
 def test_a_good_wish_passes(changed: MeterWish) -> None:
     check(changed)
@@ -66,6 +80,20 @@ def test_a_good_wish_passes(changed: MeterWish) -> None:
         (replace(GOOD, interval_s=float("nan")), "interval_s"),
         (replace(GOOD, interval_s=86_401.0), "interval_s"),
         (replace(GOOD, authentication="lls"), "password"),
+        (replace(GOOD, authentication="hls-md5"), "password"),
+        (replace(GOOD, security="some"), "security"),
+        (replace(GOOD, referencing="xn"), "referencing"),
+        (replace(SECURE, security_suite=2), "security_suite"),
+        (replace(SECURE, client_title=""), "client_title"),
+        (replace(SECURE, client_title=TITLE[1:]), "client_title"),
+        (replace(SECURE, server_title="no hexadecimal!!"), "server_title"),
+        (replace(SECURE, encryption_key=Secret("")), "encryption_key"),
+        (replace(SECURE, encryption_key=Secret(KEY + "\n")), "encryption_key"),
+        (replace(SECURE, authentication_key=Secret(KEY[1:])), "authentication_key"),
+        (replace(SECURE, authentication_key=Secret("")), "authentication_key"),
+        (replace(SECURE, security="auth", authentication="none", authentication_key=Secret("")), "authentication_key"),
+        (replace(SECURE, security="none", dedicated_key=True), "dedicated_key"),
+        (replace(SECURE, security="none", general_ciphering=True), "general_ciphering"),
         (replace(GOOD, password=Secret("x" * 129)), "password"),
         (replace(GOOD, password=Secret("a\nb")), "password"),
         (replace(GOOD, tb_token=Secret("x" * 513)), "tb_token"),
@@ -102,6 +130,9 @@ def test_a_bad_wish_is_refused_by_its_field(changed: MeterWish, field: str) -> N
 def test_no_refusal_repeats_a_secret() -> None:
     with pytest.raises(BadWish) as caught:
         check(replace(GOOD, password=Secret("hush\n")))
+    assert "hush" not in caught.value.detail
+    with pytest.raises(BadWish) as caught:
+        check(replace(SECURE, encryption_key=Secret("hush")))
     assert "hush" not in caught.value.detail
 
 

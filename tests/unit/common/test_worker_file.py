@@ -25,6 +25,15 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         address_size=4,
         authentication="lls",
         password=Secret("22222222"),
+        security="both",
+        security_suite=1,
+        encryption_key=Secret("00" * 16),
+        authentication_key=Secret("11" * 16),
+        client_title="4d4d4d0000bc614e",
+        server_title="4d4d4d0000bc614f",
+        dedicated_key=True,
+        general_ciphering=True,
+        referencing="sn",
         measurements=(Measurement("t", "0-0:1.0.0", 8, 2, 60.0), Measurement("e", "1-1:1.8.0")),
         limits=Limits(reply_timeout_s=30.0, breaker_failures=7),
     )
@@ -43,8 +52,9 @@ def test_an_unchanged_file_is_not_written_again(tmp_path: Path) -> None:
     assert replace(file, revision=2).dump(path)
 
 
-def test_the_password_does_not_print(tmp_path: Path) -> None:
-    file = replace(worker_file(tmp_path, 3333), password=Secret("22222222"))
+def test_the_secrets_do_not_print(tmp_path: Path) -> None:
+    secret = Secret("22222222")
+    file = replace(worker_file(tmp_path, 3333), password=secret, encryption_key=secret, authentication_key=secret)
     assert "22222222" not in repr(file)
     assert "22222222" not in str(file.password)
 
