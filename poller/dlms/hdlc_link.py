@@ -2,13 +2,13 @@
 
 Goes in: payloads (APDUs) to send, received octets, ReplyTimeout. Comes out: octets to send, payloads received.
 Numbering, windows, segmentation, acknowledgement and recovery happen here and nowhere else. Recovery: the first fault
-in a row asks with RR what arrived, the second sends the I frames in flight again, the third is raised.
+in a row asks with RR what arrived, the second sends the I frames in flight again, the third is raised. A gap in N(S)
+is asked for with RR, and where the peer then goes on instead of going back, with REJ.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from enum import Enum, auto
-from typing import Final
+from typing import Final, NoReturn
 
 from poller.dlms.errors import BadFrame, LinkDamaged, LinkRefused, LinkReset, MeterBusy, OutOfSequence, ReplyTimeout
 from poller.dlms.exchange import Counters, Exchange
@@ -16,6 +16,7 @@ from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame, FrameKind, information_control, supervisory_control, unnumbered_control
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters, encode_parameters
 from poller.dlms.hdlc_port import HdlcPort
+from poller.dlms.hdlc_reactions import Link, Reaction, reaction_to
 from poller.dlms.hdlc_window import MODULO, Segment, SendWindow, segments
 
 LINK_RETRIES: Final = 2
@@ -30,51 +31,6 @@ MAX_PAYLOAD: Final = 0x1_0000 + 64
 """The longest reassembled payload: an APDU of 65 535 octets, its LLC header, and some tolerance."""
 _LLC_COMMAND: Final = b"\xe6\xe6\x00"
 _LLC_RESPONSE: Final = b"\xe6\xe7\x00"
-
-
-class Link(Enum):
-    """States of the link."""
-
-    DOWN = auto()
-    OPENING = auto()
-    UP = auto()
-    CLOSING = auto()
-
-
-class Reaction(Enum):
-    """What a received frame means in a state."""
-
-    IGNORE = auto()
-    OPENED = auto()
-    REFUSED = auto()
-    CLOSED = auto()
-    LOST = auto()
-    TAKE = auto()
-    READY = auto()
-    BUSY = auto()
-    REPEAT = auto()
-
-
-REACTIONS: Final[Mapping[tuple[Link, FrameKind], Reaction]] = {
-    (Link.OPENING, FrameKind.UA): Reaction.OPENED,
-    (Link.OPENING, FrameKind.DM): Reaction.REFUSED,
-    (Link.OPENING, FrameKind.FRMR): Reaction.REFUSED,
-    (Link.UP, FrameKind.I): Reaction.TAKE,
-    (Link.UP, FrameKind.RR): Reaction.READY,
-    (Link.UP, FrameKind.RNR): Reaction.BUSY,
-    (Link.UP, FrameKind.REJ): Reaction.REPEAT,
-    (Link.UP, FrameKind.SREJ): Reaction.REPEAT,
-    (Link.UP, FrameKind.DM): Reaction.LOST,
-    (Link.UP, FrameKind.FRMR): Reaction.LOST,
-    (Link.CLOSING, FrameKind.UA): Reaction.CLOSED,
-    (Link.CLOSING, FrameKind.DM): Reaction.CLOSED,
-}
-"""What is absent is ignored: a remainder of an earlier session, or a frame that a primary station never gets."""
-
-
-def reaction_to(state: Link, kind: FrameKind) -> Reaction:
-    """Return what a frame of a kind means in a state."""
-    return REACTIONS.get((state, kind), Reaction.IGNORE)
 
 
 class HdlcLink:
@@ -92,7 +48,8 @@ class HdlcLink:
         self._parts: list[bytes] = []
         self._size = self._tries = self._polls = self._strays = 0
         self._max_polls = MAX_POLLS
-        self._asked = False
+        self._asked = self._stale = self._rejecting = False
+        self._rejects = True
 
     @property
     def mid_frame(self) -> bool:
@@ -106,6 +63,7 @@ class HdlcLink:
         Raises LinkRefused, BadFrame, ReplyTimeout, LinkDamaged.
         """
         self._port.reset()
+        self._port.patient = False
         answer = yield from self._command(FrameKind.SNRM, Link.OPENING)
         if reaction_to(self.state, answer.kind) is Reaction.REFUSED:
             with suppress(ReplyTimeout, LinkDamaged):
@@ -118,6 +76,9 @@ class HdlcLink:
         self.parameters = self._proposed.granted(decode_parameters(answer.info))
         self._window = SendWindow(self.parameters.window_tx)
         self._expected = 0
+        self._stale = False
+        self._parts.clear()
+        self._port.patient = self.parameters.window_rx > 1
 
     def request(self, apdu: bytes) -> Exchange[bytes]:
         """Send an APDU, return the one that comes back.
@@ -125,8 +86,7 @@ class HdlcLink:
         Raises ReplyTimeout, LinkDamaged and OutOfSequence when recovery was in vain, LinkReset when the peer left the
         link, MeterBusy when it stays not ready, BadFrame when what it sent is no LLC payload.
         """
-        if self.state is not Link.UP:
-            raise LinkReset("the HDLC link is not open")
+        self._require_up()
         self._discard(self._port.clear())
         unfinished = self._window.in_flight
         self._window.offer(segments(_LLC_COMMAND + apdu, self.parameters.info_tx))
@@ -138,8 +98,28 @@ class HdlcLink:
 
     def more(self) -> Exchange[bytes]:
         """Ask for another APDU without sending one: the last was an answer to something older."""
+        self._require_up()
         self._poll()
         return (yield from self._answer(MAX_POLLS_FOR_MORE))
+
+    def keep_alive(self) -> Exchange[None]:
+        """Ask with RR whether the peer still holds the link (IEC 62056-46, 6.4.4.8); any frame of the link says yes.
+
+        What comes unasked is let pass, counted as a late answer. Raises ReplyTimeout, LinkDamaged, LinkReset,
+        OutOfSequence.
+        """
+        self._require_up()
+        self._begin()
+        self._poll()
+        while True:
+            try:
+                frame = yield from self._port.receive()
+            except (ReplyTimeout, LinkDamaged) as fault:
+                self._count_fault(fault)
+                self._poll()
+                continue
+            if self._is_alive(frame):
+                return
 
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
@@ -178,22 +158,25 @@ class HdlcLink:
 
     def _answer(self, max_polls: int = MAX_POLLS) -> Exchange[bytes]:
         """Send what is due and react to what comes until a payload is complete."""
-        self._parts.clear()
-        self._size = self._tries = self._polls = self._strays = 0
+        self._begin()
         self._max_polls = max_polls
-        self._asked = False
         while True:
             try:
                 frame = yield from self._port.receive()
-            except (ReplyTimeout, LinkDamaged):
-                self._tries += 1
-                if self._tries > LINK_RETRIES:
-                    raise
+            except (ReplyTimeout, LinkDamaged) as fault:
+                self._count_fault(fault)
                 self._recover()
                 continue
             payload = self._react(frame)
             if payload is not None:
                 return payload
+
+    def _begin(self) -> None:
+        """Count from nothing; what an earlier exchange left incomplete is let pass to its last segment."""
+        self._stale = self._stale or bool(self._parts)
+        self._parts.clear()
+        self._size = self._tries = self._polls = self._strays = 0
+        self._asked = self._rejecting = False
 
     def _react(self, frame: Frame) -> bytes | None:
         """Do what a frame asks for; return the payload when it completes one."""
@@ -205,12 +188,14 @@ class HdlcLink:
             case Reaction.BUSY:
                 self._window.acknowledge(frame.nr)
                 self._poll_again(frame)
+                self._asked = frame.final
             case Reaction.REPEAT:
                 self._window.acknowledge(frame.nr)
                 self._send_again("the meter rejects our frames")
+            case Reaction.SELECT:
+                self._selected(frame)
             case Reaction.LOST:
-                self.state = Link.DOWN if frame.kind is FrameKind.DM else self.state
-                raise LinkReset(f"the meter answers {frame.kind.name} in the middle of a session")
+                self._lost(frame)
             case _:
                 self._counters.foreign_frames += 1
                 self._stray()
@@ -224,14 +209,22 @@ class HdlcLink:
             return None
         self._window.acknowledge(frame.nr)
         self._expected = (self._expected + 1) % MODULO
-        if not self._window.idle:  # our request is not there yet: this answers an older one
-            self._counters.late_answers += 1
-            self._stray()
-            if frame.final:
-                self._send_again("the meter does not acknowledge")
+        self._rejecting = False
+        if self._stale or not self._window.idle:
+            self._let_pass(frame)
             return None
         self._tries = self._polls = 0
         return self._assemble(frame)
+
+    def _let_pass(self, frame: Frame) -> None:
+        """Drop what answers an older request, with all its segments: ours was not there yet when it was made."""
+        self._stale = frame.segmented
+        self._counters.late_answers += not frame.segmented
+        self._stray()
+        if frame.final and self._window.idle:
+            self._poll()
+        elif frame.final:
+            self._send_again("the meter does not acknowledge")
 
     def _assemble(self, frame: Frame) -> bytes | None:
         """Add a segment; return the payload, without its LLC header (IEC 62056-46, 5), when it was the last."""
@@ -246,6 +239,7 @@ class HdlcLink:
                 self._port.send(supervisory_control(FrameKind.RR, self._expected))
             return None
         payload = b"".join(self._parts)
+        self._parts.clear()
         if not payload.startswith(_LLC_RESPONSE):
             raise BadFrame(f"an LLC header e6e700 expected, not {payload[:3].hex()}")
         return payload[len(_LLC_RESPONSE) :]
@@ -258,16 +252,42 @@ class HdlcLink:
         """
         self._counters.out_of_sequence += 1
         self._stray()
-        if ahead < MODULO - self.parameters.window_rx and frame.final:
+        window = self.parameters.window_rx
+        if ahead < max(MODULO - window, window) and frame.final:
             self._count_try(f"N(S) {frame.ns} came, {self._expected} is expected")
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Ask for everything from the missing frame on: with RR, the second time with REJ (ISO/IEC 13239, 5.6).
+
+        RR with the poll bit has a peer send again what is not acknowledged; some go on behind it. REJ leaves no doubt,
+        but IEC 62056-46 does not ask for it: a meter that leaves it unanswered, or ends the link at it, gets none more.
+        """
+        if self._tries > 1 and self._rejects and self.parameters.window_rx > 1:
+            self._rejecting = True
+            self._counters.polls += 1
+            self._port.send(supervisory_control(FrameKind.REJ, self._expected))
+        else:
             self._poll()
+
+    def _selected(self, frame: Frame) -> None:
+        """Handle SREJ: send the one frame that it names again; only with the final bit does it acknowledge others."""
+        if frame.final:
+            self._window.acknowledge(frame.nr)
+        wanted = [numbered for numbered in self._window.in_flight if numbered[0] == frame.nr]
+        if not wanted:
+            self._send_again("the meter rejects our frames")
+            return
+        self._count_try("the meter rejects a frame of ours")
+        self._counters.resent += 1
+        self._send_segments(wanted)
 
     def _ready(self, frame: Frame) -> None:
         """Handle RR: an acknowledgement, and with the final bit our turn."""
         if self._window.acknowledge(frame.nr):
             self._tries = 0
         if self._window.in_flight and frame.final:
-            if not self._asked:  # else it says what we asked: our frame was lost, and that fault is counted
+            if not self._asked:  # else it says what we asked: our frame was lost, which is counted, or not taken (RNR)
                 self._count_try("the meter does not acknowledge")
             self._asked = False
             self._resend()
@@ -284,8 +304,43 @@ class HdlcLink:
         if frame.final:
             self._poll()
 
+    def _is_alive(self, frame: Frame) -> bool:
+        """Say whether a frame shows that the link stands; handle what else it says."""
+        reaction = reaction_to(self.state, frame.kind)
+        if reaction is Reaction.LOST:
+            self._lost(frame)
+        if reaction is Reaction.IGNORE:
+            self._counters.foreign_frames += 1
+            self._stray()
+            return False
+        if reaction is Reaction.TAKE and frame.ns == self._expected:
+            self._expected = (self._expected + 1) % MODULO
+            self._stale = frame.segmented
+            self._counters.late_answers += 1
+        self._window.acknowledge(frame.nr)
+        return frame.final
+
+    def _lost(self, frame: Frame) -> NoReturn:
+        """Raise what DM and FRMR mean; only after DM is there nothing to close."""
+        if self._rejecting:
+            self._rejects = False
+        self.state = Link.DOWN if frame.kind is FrameKind.DM else self.state
+        raise LinkReset(f"the meter answers {frame.kind.name} in the middle of a session")
+
+    def _require_up(self) -> None:
+        if self.state is not Link.UP:
+            raise LinkReset("the HDLC link is not open")
+
+    def _count_fault(self, fault: ReplyTimeout | LinkDamaged) -> None:
+        """Count a silence or damage; raise it when recovery was in vain."""
+        self._tries += 1
+        if self._tries > LINK_RETRIES:
+            raise fault
+
     def _recover(self) -> None:
         """After silence or damage: first ask what arrived, then repeat."""
+        if self._rejecting:
+            self._rejects = self._rejecting = False
         self._asked = self._tries == 1 or not self._window.in_flight
         if self._asked:
             self._poll()

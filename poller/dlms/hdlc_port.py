@@ -29,11 +29,14 @@ class HdlcPort:
         self._inbox: deque[Frame] = deque()
         self._outbox: list[bytes] = []
         self._noise = 0
+        self._suspect = False
+        self.patient = False
+        """Whether other frames may follow a damaged one: then it raises nothing, and what follows shows the gap."""
 
     @property
     def mid_frame(self) -> bool:
-        """Whether octets of what may be an incomplete frame have come."""
-        return self._decoder.waiting
+        """Whether octets of what may be an incomplete frame have come, or damage behind which others may follow."""
+        return self._decoder.waiting or self._suspect
 
     def reset(self) -> None:
         """Begin on a stream of which nothing is known."""
@@ -60,10 +63,12 @@ class HdlcPort:
             out = b"".join(self._outbox)
             self._counters.frames_sent += len(self._outbox)
             self._outbox.clear()
+            self._suspect = self._suspect and not out
             bad_before = self._counters.bad_frames
             try:
                 received = yield from swap(self._counters, out)
             except ReplyTimeout:
+                self._suspect = False
                 self._sort(self._decoder.expire())
                 if not self._inbox:
                     raise
@@ -74,12 +79,14 @@ class HdlcPort:
         return self._inbox.popleft()
 
     def _check_damage(self, *, damaged: bool) -> None:
+        if damaged and self.patient:
+            self._suspect = True
         if self._inbox:
             self._noise = 0
         elif self._noise > MAX_NOISE:
             self._noise = 0
             raise LinkDamaged(f"{MAX_NOISE} octets without a frame for us")
-        elif damaged and not self._decoder.waiting:
+        elif damaged and not self._decoder.waiting and not self.patient:
             raise LinkDamaged("a damaged frame")
 
     def _sort(self, frames: Iterable[Frame]) -> None:

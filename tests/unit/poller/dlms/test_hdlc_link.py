@@ -15,9 +15,10 @@ from poller.dlms.errors import (
 )
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control, unnumbered_control, unpack_frame
-from poller.dlms.hdlc_link import MAX_POLLS, MAX_POLLS_FOR_MORE, REACTIONS, HdlcLink, Link, Reaction, reaction_to
+from poller.dlms.hdlc_link import MAX_POLLS, MAX_POLLS_FOR_MORE, HdlcLink
 from poller.dlms.hdlc_parameters import LinkParameters
 from poller.dlms.hdlc_port import MAX_NOISE
+from poller.dlms.hdlc_reactions import Link
 from tests.support.dlms_drive import run_against
 from tests.support.hdlc_secondary import CLIENT, METER, Fate, Secondary
 
@@ -60,14 +61,6 @@ class Script:
 
 
 UA = unnumbered(FrameKind.UA)
-
-
-def test_every_state_and_kind_has_one_reaction() -> None:
-    for state in Link:
-        for kind in FrameKind:
-            assert reaction_to(state, kind) is REACTIONS.get((state, kind), Reaction.IGNORE)
-    assert not {state for state, _ in REACTIONS} & {Link.DOWN}
-    assert Reaction.IGNORE not in REACTIONS.values()
 
 
 def test_numbers_count_up_modulo_eight_and_acknowledge_the_next_expected() -> None:
