@@ -158,13 +158,20 @@ class ExceptionApdu:
 
 
 @contextmanager
+def structure_of(name: str) -> Iterator[None]:
+    """Turn faults of what is read inside into UnexpectedReply: the APDU itself is malformed, not a value in it."""
+    try:
+        yield
+    except BadData as fault:
+        raise UnexpectedReply(f"{name}: {fault.detail}") from None
+
+
+@contextmanager
 def apdu_reader(octets: bytes, name: str) -> Iterator[Reader]:
     """Give a reader for one APDU; faults of its structure, and octets behind it, become UnexpectedReply."""
     reader = Reader(octets)
-    try:
+    with structure_of(name):
         yield reader
-    except BadData as fault:
-        raise UnexpectedReply(f"{name}: {fault.detail}") from None
     if reader.left:
         raise UnexpectedReply(f"{name}: {reader.left} octets follow it")
 
