@@ -80,8 +80,8 @@ class HdlcLink:
         self._parts.clear()
         self._port.patient = self.parameters.window_rx > 1
 
-    def request(self, apdu: bytes) -> Exchange[bytes]:
-        """Send an APDU, return the one that comes back.
+    def request(self, *apdus: bytes) -> Exchange[bytes]:
+        """Send an APDU, or several in a row that are answered together; return the first that comes back.
 
         Raises ReplyTimeout, LinkDamaged and OutOfSequence when recovery was in vain, LinkReset when the peer left the
         link, MeterBusy when it stays not ready, BadFrame when what it sent is no LLC payload.
@@ -89,7 +89,8 @@ class HdlcLink:
         self._require_up()
         self._discard(self._port.clear())
         unfinished = self._window.in_flight
-        self._window.offer(segments(_LLC_COMMAND + apdu, self.parameters.info_tx))
+        size = self.parameters.info_tx
+        self._window.offer([segment for apdu in apdus for segment in segments(_LLC_COMMAND + apdu, size)])
         if unfinished:
             self._resend()
         else:

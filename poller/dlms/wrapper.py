@@ -84,10 +84,11 @@ class WrapperLink:
         self._inbox.clear()
         yield from ()
 
-    def request(self, apdu: bytes) -> Exchange[bytes]:
-        """Send an APDU, return the next one that comes."""
-        self._counters.frames_sent += 1
-        return (yield from self._next(Wpdu(self._client, self._server, apdu).to_bytes()))
+    def request(self, *apdus: bytes) -> Exchange[bytes]:
+        """Send an APDU, or several in a row that are answered together; return the next one that comes."""
+        self._counters.frames_sent += len(apdus)
+        out = b"".join(Wpdu(self._client, self._server, apdu).to_bytes() for apdu in apdus)
+        return (yield from self._next(out))
 
     def more(self) -> Exchange[bytes]:
         """Return the next APDU without sending anything."""
