@@ -35,7 +35,17 @@ class Counters:
     """I frames that were repeated or came too early."""
     late_answers: int = 0
     """Good APDUs that answered an earlier request or none."""
+    blocks_resent: int = 0
+    """General blocks sent again."""
+    blocks_dropped: int = 0
+    """General blocks that were repeated, or came after one that was missing."""
     with_list_fallbacks: int = 0
+    notifications: int = 0
+    """Pushes that came meanwhile."""
+    notifications_dropped: int = 0
+    """Pushes that nobody fetched before there were too many, or that could not be read."""
+    replayed: int = 0
+    """Protected APDUs whose invocation counter had been seen before; dropped."""
     round_trips: int = 0
 
 
