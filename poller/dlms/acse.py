@@ -4,7 +4,7 @@ Goes in: what we propose, or a received APDU. Comes out: octets, or its fields. 
 initiate services inside belong to ``xdlms``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -95,8 +95,10 @@ class Aarq:
     context: Context
     mechanism: MechanismName
     user_information: bytes
-    secret: bytes | None = None
+    secret: bytes | None = field(default=None, repr=False)
     calling_title: bytes | None = None
+    implementation: bytes | None = None
+    """implementation-information: free text of the maker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Aare:
     mechanism: MechanismName | None = None
     secret: bytes | None = None
     responding_title: bytes | None = None
+    implementation: bytes | None = None
 
     @property
     def diagnostic_text(self) -> str:
@@ -128,14 +131,18 @@ class Release:
 
 
 def encode_aarq(aarq: Aarq) -> bytes:
-    """Return the octets of a request with password or without; a title is left to ciphered contexts."""
+    """Return the octets of a request, its fields in the order of their tags (Green Book 9.4.2.2)."""
     parts = [encode_field(0xA1, _object_identifier(_OID_CONTEXT, aarq.context))]
+    if aarq.calling_title:
+        parts.append(encode_field(0xA6, encode_field(_OCTET_STRING, aarq.calling_title)))
     if aarq.mechanism is not MechanismName.LOWEST:
         parts += (
             encode_field(0x8A, _REQUIREMENTS),
             encode_field(0x8B, _OID_MECHANISM + bytes((aarq.mechanism,))),
             encode_field(0xAC, encode_field(_CHARSTRING, aarq.secret or b"")),
         )
+    if aarq.implementation:
+        parts.append(encode_field(0xBD, aarq.implementation))
     parts.append(encode_field(0xBE, encode_field(_OCTET_STRING, aarq.user_information)))
     return encode_field(AARQ, b"".join(parts))
 
@@ -149,6 +156,7 @@ def decode_aarq(octets: bytes) -> Aarq:
         _wrapped(found.get(0xBE), _OCTET_STRING) or b"",
         _secret(found.get(0xAC)),
         _wrapped(found.get(0xA6), _OCTET_STRING),
+        found.get(0xBD),
     )
 
 
@@ -172,12 +180,16 @@ def decode_aare(octets: bytes) -> Aare:
         _mechanism(found.get(0x89)),
         _secret(found.get(0xAA)),
         _wrapped(found.get(0xA4), _OCTET_STRING),
+        found.get(0xBD),
     )
 
 
-def encode_rlrq() -> bytes:
-    """Return a release request with the normal reason."""
-    return encode_field(RLRQ, encode_field(0x80, bytes((ReleaseReason.NORMAL,))))
+def encode_rlrq(user_information: bytes = b"") -> bytes:
+    """Return a release request with the normal reason; with an initiate-request in a ciphered context."""
+    content = encode_field(0x80, bytes((ReleaseReason.NORMAL,)))
+    if user_information:
+        content += encode_field(0xBE, encode_field(_OCTET_STRING, user_information))
+    return encode_field(RLRQ, content)
 
 
 def decode_release(octets: bytes) -> Release:

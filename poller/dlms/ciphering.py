@@ -68,6 +68,11 @@ class Cipher:
         """Whether APDUs are protected."""
         return self._level != 0
 
+    @property
+    def client_title(self) -> bytes:
+        """Our system title; empty when there is none."""
+        return self._settings.client_title
+
     def protect_initiate(self, initiate: bytes) -> bytes:
         """Return an initiate-request under the global key (glo-initiate-request, Green Book 9.4.3).
 

@@ -16,7 +16,7 @@ from typing import Final
 from common.errors import Again, BridgeError, Relink, Skip
 from poller.dlms.acse import encode_rlrq
 from poller.dlms.apdu import Apdu, decode_apdu
-from poller.dlms.association import MIN_PDU, Association, Mechanism, association_request, judge
+from poller.dlms.association import MIN_PDU, Association, Mechanism, Proposal, association_request, judge
 from poller.dlms.axdr import decode_whole
 from poller.dlms.cosem import AttributeRef
 from poller.dlms.data import Data
@@ -151,9 +151,10 @@ class Conversation:
         profile = self.profile
         self.association = None
         yield from self._link.connect()
-        request = association_request(profile.mechanism, profile.secret, profile.conformance, profile.max_pdu)
+        proposal = Proposal(profile.conformance, profile.max_pdu)
+        request = association_request(profile.mechanism, profile.secret, proposal)
         answer = decode_apdu((yield from self._link.request(request)))
-        self.association = judge(answer, profile.mechanism, profile.conformance)
+        self.association = judge(answer, profile.mechanism, proposal)
         return self.association
 
     def get(self, ref: AttributeRef) -> Exchange[Data]:

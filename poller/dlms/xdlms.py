@@ -6,7 +6,7 @@ UnexpectedReply.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Final
 
@@ -96,7 +96,7 @@ class InitiateRequest:
     max_pdu: int
     version: int = DLMS_VERSION
     response_allowed: bool = True
-    dedicated_key: bytes | None = None
+    dedicated_key: bytes | None = field(default=None, repr=False)
     quality_of_service: int | None = None
 
 
@@ -177,9 +177,12 @@ def apdu_reader(octets: bytes, name: str) -> Iterator[Reader]:
 
 
 def encode_initiate_request(request: InitiateRequest) -> bytes:
-    """Return the octets of a request without dedicated key, quality of service, or a refusal of responses."""
+    """Return the octets of a request without quality of service or a refusal of responses."""
+    key = request.dedicated_key
     return (
-        bytes((INITIATE_REQUEST, 0, 0, 0, request.version))
+        bytes((INITIATE_REQUEST,))
+        + (bytes((1, len(key))) + key if key else bytes(1))
+        + bytes((0, 0, request.version))
         + _CONFORMANCE_TAG
         + bytes((4, _UNUSED_BITS))
         + request.conformance.to_bytes(3, "big")

@@ -3,7 +3,7 @@
 import pytest
 
 from poller.dlms.apdu import decode_apdu
-from poller.dlms.association import Association, Mechanism, association_request, judge
+from poller.dlms.association import Association, Mechanism, Proposal, association_request, judge
 from poller.dlms.errors import AssociationRefused, AuthenticationFailed, UnexpectedReply
 from poller.dlms.xdlms import DEFAULT_CONFORMANCE
 
@@ -26,7 +26,7 @@ def aare(
 
 
 def judged(octets: bytes, proposed: int = DEFAULT_CONFORMANCE) -> Association:
-    return judge(decode_apdu(octets), Mechanism.LLS, proposed)
+    return judge(decode_apdu(octets), Mechanism.LLS, Proposal(proposed, 0xFFFF))
 
 
 def test_the_request_with_a_password_is_the_derived_one() -> None:
@@ -34,8 +34,8 @@ def test_the_request_with_a_password_is_the_derived_one() -> None:
         "6036a1090607608574050801018a0207808b0760857405080201ac0a80083232323232323232"
         "be10040e01000000065f1f0400007e1f04b0"
     )
-    assert association_request(Mechanism.LLS, b"22222222", 0x007E1F, 1200).hex() == expected
-    assert association_request(Mechanism.NONE, b"", 0x00301D, 0xFFFF).hex().startswith("601d")
+    assert association_request(Mechanism.LLS, b"22222222", Proposal(0x007E1F, 1200)).hex() == expected
+    assert association_request(Mechanism.NONE, b"", Proposal(0x00301D, 0xFFFF)).hex().startswith("601d")
 
 
 def test_the_terms_of_the_meters_guide() -> None:
