@@ -110,6 +110,7 @@ class HdlcLink:
         OutOfSequence.
         """
         self._require_up()
+        self._discard(self._port.clear())
         self._begin()
         self._poll()
         while True:
@@ -312,19 +313,16 @@ class HdlcLink:
             self._lost(frame)
         if reaction is Reaction.IGNORE:
             self._counters.foreign_frames += 1
-            self._stray()
-            return False
-        if reaction is Reaction.TAKE and frame.ns == self._expected:
+        elif reaction is Reaction.TAKE and frame.ns == self._expected:
             self._expected = (self._expected + 1) % MODULO
             self._stale = frame.segmented
             self._counters.late_answers += 1
-        self._window.acknowledge(frame.nr)
-        return frame.final
+        self._stray()
+        return reaction is not Reaction.IGNORE and frame.final
 
     def _lost(self, frame: Frame) -> NoReturn:
         """Raise what DM and FRMR mean; only after DM is there nothing to close."""
-        if self._rejecting:
-            self._rejects = False
+        self._rejects = self._rejects and not self._rejecting
         self.state = Link.DOWN if frame.kind is FrameKind.DM else self.state
         raise LinkReset(f"the meter answers {frame.kind.name} in the middle of a session")
 
@@ -334,14 +332,13 @@ class HdlcLink:
 
     def _count_fault(self, fault: ReplyTimeout | LinkDamaged) -> None:
         """Count a silence or damage; raise it when recovery was in vain."""
+        self._rejects = self._rejects and not self._rejecting
         self._tries += 1
         if self._tries > LINK_RETRIES:
             raise fault
 
     def _recover(self) -> None:
         """After silence or damage: first ask what arrived, then repeat."""
-        if self._rejecting:
-            self._rejects = self._rejecting = False
         self._asked = self._tries == 1 or not self._window.in_flight
         if self._asked:
             self._poll()

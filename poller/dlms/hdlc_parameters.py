@@ -17,6 +17,7 @@ MAX_WINDOW: Final = 7
 _FORMAT: Final = 0x81
 _GROUP: Final = 0x80
 _INFO_TX, _INFO_RX, _WINDOW_TX, _WINDOW_RX = 5, 6, 7, 8
+_NAMES: Final = (_INFO_TX, _INFO_RX, _WINDOW_TX, _WINDOW_RX)
 _MAX_VALUE_OCTETS: Final = 4
 
 
@@ -62,9 +63,10 @@ def encode_parameters(parameters: LinkParameters) -> bytes:
 
 
 def decode_parameters(info: bytes) -> LinkParameters:
-    """Return what the information field of an SNRM or UA says; what it leaves out has its default.
+    """Return what the information field of an SNRM or UA says (IEC 62056-46, 6.4.4.4.3.2).
 
-    Raises BadFrame when the field is malformed or a value is out of range.
+    What it leaves out has its default; more than was asked for, or than there is, is no fault: the smaller binds.
+    Raises BadFrame when the field is malformed or a value is 0.
     """
     if not info:
         return LinkParameters()
@@ -74,10 +76,9 @@ def decode_parameters(info: bytes) -> LinkParameters:
     for group, content in _items(info[1:]):
         if group == _GROUP:
             values.update((name, _number(value)) for name, value in _items(content))
-    windows = values[_WINDOW_TX], values[_WINDOW_RX]
-    if min(values.values()) < 1 or max(windows) > MAX_WINDOW:
+    if min(values[name] for name in _NAMES) < 1:
         raise BadFrame(f"a UA grants what cannot be: {info.hex()}")
-    return LinkParameters(values[_INFO_TX], values[_INFO_RX], *windows)
+    return LinkParameters(*(values[name] for name in _NAMES))
 
 
 def _info_item(name: int, value: int) -> bytes:

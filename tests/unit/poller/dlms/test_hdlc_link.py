@@ -14,13 +14,14 @@ from poller.dlms.errors import (
     ReplyTimeout,
 )
 from poller.dlms.exchange import Counters
+from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control, unnumbered_control, unpack_frame
 from poller.dlms.hdlc_link import MAX_POLLS, MAX_POLLS_FOR_MORE, HdlcLink
-from poller.dlms.hdlc_parameters import LinkParameters
+from poller.dlms.hdlc_parameters import LinkParameters, encode_parameters
 from poller.dlms.hdlc_port import MAX_NOISE
 from poller.dlms.hdlc_reactions import Link
 from tests.support.dlms_drive import run_against
-from tests.support.hdlc_secondary import CLIENT, METER, Fate, Secondary
+from tests.support.hdlc_secondary import CLIENT, METER, Fate, Habit, Secondary
 
 OUT, BACK = b"\xe6\xe6\x00", b"\xe6\xe7\x00"
 
@@ -56,7 +57,7 @@ class Script:
 
     def __call__(self, out: bytes) -> bytes | None:
         if out:
-            self.sent += [unpack_frame(out)] if out.count(b"\x7e\xa0") <= 1 else []
+            self.sent += HdlcDecoder(Counters()).feed(out)
         return next(self._answers)
 
 
@@ -467,3 +468,177 @@ def test_an_incomplete_frame_shows() -> None:
     seen.append(link.mid_frame)
     assert seen == [False, True]
     exchange.close()
+
+
+# Gaps in windows above one
+
+WIDE = LinkParameters(128, 128, 7, 7)
+
+
+def wide_ua() -> bytes:
+    return from_meter(unnumbered_control(FrameKind.UA), encode_parameters(WIDE))
+
+
+def test_a_gap_is_asked_for_with_rr_and_when_the_meter_goes_on_with_rej() -> None:
+    for habit, kinds in ((None, [FrameKind.RR]), (Habit.GOES_ON, [FrameKind.RR, FrameKind.REJ])):
+        fates = [Fate.ARRIVES] * 2 + [Fate.LOST]
+        limits = LinkParameters(20, 128, 3, 1)
+        meter = Secondary(echo, limits, from_meter=fates, habits=frozenset({habit} if habit else set()))
+        link = opened(meter, WIDE)
+        assert run_against(link.request(bytes(range(110))), meter) == bytes(range(110))
+        asked = [Frame(METER, CLIENT, control).kind for control in meter.controls[2:]]
+        assert [kind for kind in asked if kind is FrameKind.REJ] == [kind for kind in kinds if kind is FrameKind.REJ]
+        assert asked[0] is FrameKind.RR
+
+
+@pytest.mark.parametrize("answer", [FrameKind.FRMR, None])
+def test_a_meter_that_does_not_know_rej_gets_none_again(answer: FrameKind | None) -> None:
+    gap = from_meter(0x34, BACK + b"b")
+    end = [unnumbered(answer)] if answer else [None, None, None]
+    meter = Script(wide_ua(), gap, gap, *end)
+    link = opened(meter, WIDE)
+    with pytest.raises(LinkReset if answer else ReplyTimeout):
+        run_against(link.request(b"x"), meter)
+    assert [frame.kind for frame in meter.sent[2:4]] == [FrameKind.RR, FrameKind.REJ]
+    meter = Script(wide_ua(), gap, gap, from_meter(0x30, BACK + b"a"))
+    run_against(link.connect(), meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    assert [frame.kind for frame in meter.sent[1:]] == [FrameKind.I, FrameKind.RR, FrameKind.RR]
+
+
+def test_damage_in_a_window_waits_for_what_follows() -> None:
+    first = from_meter(0x20, BACK + b"a", segmented=True)
+    bent = first[:-3] + bytes((first[-3] ^ 1,)) + first[-2:]
+    link = opened(Script(wide_ua()), WIDE)
+    exchange = link.request(b"x")
+    next(exchange)
+    assert exchange.send(bent) == b""
+    seen = [link.mid_frame]
+    out = exchange.send(from_meter(0x32, b"b"))
+    assert unpack_frame(out).kind is FrameKind.RR
+    assert exchange.send(b"~") == b""
+    seen.append(link.mid_frame)
+    assert exchange.send(bent) == b""
+    seen.append(link.mid_frame)
+    assert unpack_frame(exchange.throw(ReplyTimeout("pause"))).kind is FrameKind.I
+    assert [*seen, link.mid_frame] == [True, False, True, False]
+    exchange.close()
+
+
+def test_one_selected_frame_is_repeated_alone() -> None:
+    select = from_meter(supervisory_control(FrameKind.SREJ, 1))
+    meter = Script(wide_ua(), select, from_meter(0x70, BACK + b"a"))
+    link = opened(meter, WIDE)
+    assert run_against(link.request(bytes(300)), meter) == b"a"
+    assert (meter.sent[-1].kind, meter.sent[-1].ns, meter.sent[-1].final) == (FrameKind.I, 1, True)
+    assert link._counters.resent == 1
+
+
+def test_a_selection_of_what_was_never_sent_repeats_what_is_in_flight() -> None:
+    meter = Script(wide_ua(), from_meter(supervisory_control(FrameKind.SREJ, 2)), from_meter(0x30, BACK + b"old"))
+    link = opened(meter, WIDE)
+    with pytest.raises(OutOfSequence):
+        run_against(link.request(b"x"), meter)
+    meter = Script(wide_ua(), from_meter(supervisory_control(FrameKind.SREJ, 1)), from_meter(0x30, BACK + b"a"))
+    link = opened(meter, WIDE)
+    assert run_against(link.request(b"x"), meter) == b"a"
+
+
+def test_a_selection_without_the_final_bit_acknowledges_nothing() -> None:
+    select = from_meter(supervisory_control(FrameKind.SREJ, 2) & ~0x10)
+    meter = Script(wide_ua(), select, from_meter(supervisory_control(FrameKind.RR, 1)), from_meter(0x70, BACK + b"a"))
+    link = opened(meter, WIDE)
+    assert run_against(link.request(bytes(300)), meter) == b"a"
+    assert link._counters.resent == 1 + 2
+
+
+@pytest.mark.parametrize("window", range(1, 8))
+@pytest.mark.parametrize("habit", [Habit.REJECTS, Habit.SELECTS, Habit.GOES_ON])
+def test_a_lost_segment_of_a_request_is_repeated(window: int, habit: Habit) -> None:
+    limits = LinkParameters(50, 50, window, window)
+    payload = bytes(i % 251 for i in range(500))
+    for lost in range(1, 11):
+        meter = Secondary(echo, limits, [Fate.ARRIVES] * lost + [Fate.LOST], habits=frozenset({habit}))
+        link = opened(meter, WIDE)
+        assert run_against(link.request(payload), meter) == payload
+        assert (meter.received, meter.faults) == ([OUT + payload], [])
+
+
+def test_a_meter_that_was_busy_and_did_not_take_the_frame_gets_it_again() -> None:
+    busy = from_meter(supervisory_control(FrameKind.RNR, 0))
+    ready = from_meter(supervisory_control(FrameKind.RR, 0))
+    meter = Script(UA, busy, ready, busy, ready, busy, ready, from_meter(0x30, BACK + b"a"))
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    assert [frame.kind for frame in meter.sent[1:]] == [FrameKind.I, FrameKind.RR] * 3 + [FrameKind.I]
+
+
+# What an earlier exchange left behind
+
+
+def test_the_rest_of_an_older_answer_is_let_pass() -> None:
+    busy = from_meter(supervisory_control(FrameKind.RNR, 1))
+    start = from_meter(0x30, BACK + b"old", segmented=True)
+    meter = Script(UA, start, *[busy] * (MAX_POLLS + 1))
+    link = opened(meter)
+    with pytest.raises(MeterBusy):
+        run_against(link.request(b"x"), meter)
+    middle = from_meter(0x52, BACK + b"looks like a beginning", segmented=True)
+    meter = Script(middle, from_meter(0x54, BACK + b"end"), from_meter(0x56, BACK + b"new"))
+    assert run_against(link.request(b"y"), meter) == b"new"
+    assert link._counters.late_answers == 1
+
+
+def test_a_segment_of_an_older_answer_takes_the_others_along() -> None:
+    old = from_meter(0x00, BACK + b"old", segmented=True) + from_meter(0x32, BACK + b"end")
+    meter = Script(UA, old, from_meter(0x34, BACK + b"new"))
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"new"
+
+
+# Keeping a link alive
+
+
+ALIVE = [
+    from_meter(supervisory_control(FrameKind.RR, 0)),
+    from_meter(supervisory_control(FrameKind.RNR, 0)),
+    from_meter(supervisory_control(FrameKind.RR, 0) & ~0x10) + from_meter(supervisory_control(FrameKind.RR, 0)),
+    from_meter(0x13, b"push") + from_meter(supervisory_control(FrameKind.RR, 0)),
+]
+
+
+@pytest.mark.parametrize("answer", ALIVE)
+def test_a_link_that_answers_is_alive(answer: bytes) -> None:
+    meter = Script(UA, None, None, answer, from_meter(0x30, BACK + b"a"))
+    link = opened(meter)
+    run_against(link.keep_alive(), meter)
+    assert [(frame.kind, frame.final) for frame in meter.sent[1:]] == [(FrameKind.RR, True)] * 3
+    assert run_against(link.request(b"x"), meter) == b"a"
+
+
+def test_what_comes_instead_of_rr_is_let_pass_with_its_segments() -> None:
+    late, rest = from_meter(0x10, BACK + b"old", segmented=True), from_meter(0x32, b"rest")
+    meter = Script(UA, late, rest, from_meter(0x34, BACK + b"a"))
+    link = opened(meter)
+    run_against(link.keep_alive(), meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    repeated = from_meter(0x34, BACK + b"a")
+    run_against(link.keep_alive(), Script(repeated))
+    assert run_against(link.request(b"x"), Script(from_meter(0x56, BACK + b"b"))) == b"b"
+
+
+def test_a_link_that_is_gone_says_so() -> None:
+    for answers, error in (
+        ([None, None, None], ReplyTimeout),
+        ([unnumbered(FrameKind.DM)], LinkReset),
+        ([unnumbered(FrameKind.FRMR)], LinkReset),
+        ([from_meter(0x13, b"push") * 65], OutOfSequence),
+        ([from_meter(supervisory_control(FrameKind.RR, 0) & ~0x10) * 65], OutOfSequence),
+    ):
+        meter = Script(UA, *answers)
+        link = opened(meter)
+        with pytest.raises(error):
+            run_against(link.keep_alive(), meter)
+    for exchange in (made().keep_alive(), made().more()):
+        with pytest.raises(LinkReset, match="not open"):
+            next(exchange)

@@ -29,6 +29,8 @@ def test_more_than_an_octet_takes_two() -> None:
         ("81", LinkParameters()),
         ("81f0021234800306010a", LinkParameters(128, 10, 1, 1)),
         ("818003990101", LinkParameters()),
+        ("8180070701080802 0100", LinkParameters(128, 128, 8, 256)),
+        ("818003990100", LinkParameters()),
     ],
 )
 def test_meters_answer_with_any_size(octets: str, expected: LinkParameters) -> None:
@@ -45,7 +47,6 @@ def test_meters_answer_with_any_size(octets: str, expected: LinkParameters) -> N
         "8180020500",
         "81800705050000000001",
         "818003050100",
-        "818003070108",
         "818003080100",
     ],
 )
@@ -58,6 +59,7 @@ def test_the_smaller_binds_and_transmission_is_the_others_reception() -> None:
     ours = LinkParameters(1024, 1024, 7, 7)
     assert ours.granted(LinkParameters(200, 140, 1, 3)) == LinkParameters(140, 200, 3, 1)
     assert LinkParameters().granted(ours) == LinkParameters()
+    assert ours.granted(LinkParameters(4000, 4000, 127, 8)) == ours
 
 
 @pytest.mark.parametrize(("info", "window"), [(127, 1), (2031, 1), (128, 0), (128, 8)])
