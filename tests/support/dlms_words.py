@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from common.errors import BridgeError
 from common.obis import Obis
-from poller.dlms import acse, get_service, xdlms
+from poller.dlms import acse, get_service, notification, xdlms
 from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time
 from poller.dlms.descriptors import AttributeRef
@@ -188,6 +188,18 @@ def listed(result: Data | BridgeError) -> object:
     return f"octets {result.value.decode('ascii') if result.value.isalnum() else result.value.hex()}"
 
 
+def describe_notification(push: notification.Notification) -> dict[str, object]:
+    """A body of octets is named by its type and length, as a source that does not look into it does."""
+    body = push.data
+    octets = isinstance(body.value, bytes)
+    return {
+        "apdu": "DataNotification",
+        "invoke": push.invoke,
+        "time": None if push.moment is None else moment_words(push.moment),
+        "body": f"octet-string({len(cast('bytes', body.value))})" if octets else plain(body),
+    }
+
+
 DESCRIPTIONS: Final[dict[type, Callable[[Any], dict[str, object]]]] = {
     acse.Aarq: describe_aarq,
     acse.Aare: describe_aare,
@@ -201,6 +213,7 @@ DESCRIPTIONS: Final[dict[type, Callable[[Any], dict[str, object]]]] = {
     get_service.GetNormal: describe_normal,
     get_service.GetBlock: describe_block,
     get_service.GetList: describe_list,
+    notification.Notification: describe_notification,
 }
 
 

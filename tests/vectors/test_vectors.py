@@ -17,6 +17,7 @@ from common.obis import Obis
 from poller.dlms import acse, get_service
 from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.axdr import decode_data, decode_whole
+from poller.dlms.block_service import GeneralBlock
 from poller.dlms.cosem import ScalerUnit, scaler_unit, unit_name
 from poller.dlms.data import Data, DataType, Date, DateTime, Time
 from poller.dlms.descriptors import AttributeRef
@@ -26,6 +27,7 @@ from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import Frame, FrameKind, unpack_frame
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters
+from poller.dlms.notification import Notification
 from poller.dlms.wrapper import Wpdu, WrapperDecoder
 from poller.dlms.xdlms import Conformance
 from tests.support.dlms_words import TYPE_NAMES, describe, initiate, moment_words, plain
@@ -36,12 +38,10 @@ PUBLIC: Final[list[Vector]] = json.loads((HERE / "dlms_public.json").read_text("
 MICROSTAR: Final[list[Vector]] = json.loads((HERE / "microstar_hdlc.json").read_text("utf-8"))["vectors"]
 TOTAL: Final = 168
 
-CIPHERING, SET, ACTION, BLOCKS, PUSH = (
+CIPHERING, SET, ACTION = (
     "needs ciphering",
     "needs the SET service",
     "needs the ACTION service",
-    "needs general block transfer",
-    "needs data-notification",
 )
 LATER: Final = {
     "aarq-ciphered-lls": CIPHERING,
@@ -74,11 +74,6 @@ LATER: Final = {
     "action-resp-ok": ACTION,
     "action-resp-data": ACTION,
     "action-resp-error": ACTION,
-    "hdlc-push-gbt-lg-e450-1": BLOCKS,
-    "hdlc-push-gbt-lg-e450-2": BLOCKS,
-    "hdlc-push-gbt-lg-e450-3": BLOCKS,
-    "data-notification-no-time": PUSH,
-    "hdlc-push-ui-aidon": PUSH,
 }
 WITHOUT_APDU: Final = {"gcm-get-clock", "gmac-hls5"}
 """Bare ciphertext: no APDU will ever name it, the module that deciphers has to be there."""
@@ -160,7 +155,35 @@ def check_first_segment(frame: Frame) -> None:
     assert frame.final
 
 
+def check_aidon(frame: Frame) -> None:
+    """An array of one structure: 1-0:1.7.0*255, 368, scaler 0 and the unit W."""
+    push = decode_apdu(apdu_in(frame.info))
+    assert isinstance(push, Notification)
+    assert (push.invoke, push.confirmed, push.moment) == (0, True, None)
+    assert plain(push.data) == [["0100010700ff", 368, [0, 27]]]
+
+
+def general_block(number: int, *, last: bool, octets: int) -> Callable[[Frame], None]:
+    def check(frame: Frame) -> None:
+        expected = GeneralBlock(number, block_in(frame).data, last=last, streaming=True, window=0)
+        assert block_in(frame) == expected
+        assert len(expected.data) == octets
+
+    return check
+
+
+def block_in(frame: Frame) -> GeneralBlock:
+    """Return the block of a frame; later ones of a push come without LLC header."""
+    block = decode_apdu(apdu_in(frame.info) if frame.info.startswith(b"\xe6") else frame.info)
+    assert isinstance(block, GeneralBlock)
+    return block
+
+
 MEANINGS: Final[Mapping[str, Callable[[Frame], None]]] = {
+    "hdlc-push-ui-aidon": check_aidon,
+    "hdlc-push-gbt-lg-e450-1": general_block(1, last=False, octets=0x70),
+    "hdlc-push-gbt-lg-e450-2": general_block(2, last=False, octets=0x6C),
+    "hdlc-push-gbt-lg-e450-3": general_block(3, last=True, octets=0x73),
     "hdlc-flag-inside-fcs-last-byte": get_value(123456902),
     "hdlc-kamstrup-omnia-1": check_kamstrup_aarq,
     "hdlc-kamstrup-omnia-2": check_kamstrup_aare,
@@ -205,6 +228,20 @@ def test_three_segments_are_one_notification() -> None:
     body = decode_whole(apdu[18:])
     assert isinstance(body.value, tuple)
     assert len(body.value) == 0x10
+
+
+def test_three_blocks_are_one_notification() -> None:
+    """The push's list of what it brings, then the values in that order."""
+    by_id = {vector["id"]: vector for vector in PUBLIC}
+    frames = [unpack_frame(octets_of(by_id[f"hdlc-push-gbt-lg-e450-{part}"])) for part in (1, 2, 3)]
+    push = decode_apdu(b"".join(block_in(frame).data for frame in frames))
+    assert isinstance(push, Notification)
+    assert push.invoke == 0x7C83D3
+    assert push.moment is not None
+    assert push.moment.to_bytes().hex() == "07ea071206103a00ff800000"
+    captured, *values = cast("tuple[Data, ...]", push.data.value)
+    assert len(cast("tuple[Data, ...]", captured.value)) == len(values) + 1 == 13
+    assert plain(values[1]) == b"LGZ1020782546371".hex()
 
 
 def frame_fields(kind: FrameKind, destination: Address, source: Address, control: int) -> tuple[object, ...]:
