@@ -241,7 +241,7 @@ def test_three_blocks_are_one_notification() -> None:
     assert push.moment.to_bytes().hex() == "07ea071206103a00ff800000"
     captured, *values = cast("tuple[Data, ...]", push.data.value)
     assert len(cast("tuple[Data, ...]", captured.value)) == len(values) + 1 == 13
-    assert plain(values[1]) == b"LGZ1020782546371".hex()
+    assert plain(values[0]) == b"LGZ1020782546371".hex()
 
 
 def frame_fields(kind: FrameKind, destination: Address, source: Address, control: int) -> tuple[object, ...]:
