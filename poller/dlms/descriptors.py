@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from common.obis import Obis
 from poller.dlms.data import Data
+from poller.dlms.errors import BadParameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,11 @@ class AttributeRef:
     attribute: int
 
     def to_bytes(self) -> bytes:
-        """Return the cosem-attribute-descriptor."""
-        return self.class_id.to_bytes(2, "big") + self.obis.to_bytes() + self.attribute.to_bytes(1, "big", signed=True)
+        """Return the cosem-attribute-descriptor; raise BadParameter when its numbers do not fit."""
+        return _descriptor(self.class_id, self.obis, self.attribute)
+
+    def __str__(self) -> str:
+        return f"{self.class_id}/{self.obis}/{self.attribute}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,11 @@ class MethodRef:
     method: int
 
     def to_bytes(self) -> bytes:
-        """Return the cosem-method-descriptor."""
-        return self.class_id.to_bytes(2, "big") + self.obis.to_bytes() + self.method.to_bytes(1, "big", signed=True)
+        """Return the cosem-method-descriptor; raise BadParameter when its numbers do not fit."""
+        return _descriptor(self.class_id, self.obis, self.method)
+
+    def __str__(self) -> str:
+        return f"{self.class_id}/{self.obis}/method {self.method}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,10 @@ class Selection:
 
     selector: int
     parameters: Data
+
+
+def _descriptor(class_id: int, obis: Obis, number: int) -> bytes:
+    try:
+        return class_id.to_bytes(2, "big") + obis.to_bytes() + number.to_bytes(1, "big", signed=True)
+    except OverflowError:
+        raise BadParameter(f"a class has 16 bits and an attribute or method 8, not {class_id} and {number}") from None

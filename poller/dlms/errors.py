@@ -107,7 +107,7 @@ class ScopeViolated(Skip):
 
 
 class BlockUnavailable(Skip):
-    """data-access-result 14, 15, 16 or 19: the long answer broke off at the server."""
+    """data-access-result 14 to 19: the long answer or value broke off at the server."""
 
 
 class OtherReason(Skip):
@@ -160,12 +160,29 @@ _ACCESS_RESULTS: dict[int, tuple[type[BridgeError], str]] = {
     14: (BlockUnavailable, "data-block-unavailable"),
     15: (BlockUnavailable, "long-get-aborted"),
     16: (BlockUnavailable, "no-long-get-in-progress"),
+    17: (BlockUnavailable, "long-set-aborted"),
+    18: (BlockUnavailable, "no-long-set-in-progress"),
     19: (BlockUnavailable, "data-block-number-invalid"),
     250: (OtherReason, "other-reason"),
 }
+
+
+_ACTION_NAMES: dict[int, str] = {15: "long-action-aborted", 16: "no-long-action-in-progress"}
+"""Where an action-result has another name than the data-access-result of its number."""
 
 
 def access_error(result: int) -> BridgeError:
     """Return the error that a data-access-result other than success names (IEC 62056-5-3)."""
     leaf, name = _ACCESS_RESULTS.get(result, (OtherReason, "unknown data-access-result"))
     return leaf(f"{name} ({result})")
+
+
+def action_error(result: int) -> BridgeError:
+    """Return the error that an action-result other than success names (IEC 62056-5-3)."""
+    leaf, name = _ACCESS_RESULTS.get(result, (OtherReason, "unknown action-result"))
+    return leaf(f"{_ACTION_NAMES.get(result, name)} ({result})")
+
+
+def named(error: BridgeError, what: object) -> BridgeError:
+    """Return the same error with the object that it is about in its text; ``kind`` stays."""
+    return type(error)(f"{error.detail}: {what}")

@@ -10,10 +10,10 @@ from typing import Final
 
 from common.errors import BridgeError
 from common.obis import Obis
-from poller.dlms.axdr import Reader, encode_length
+from poller.dlms.axdr import Reader, encode_data, encode_length
 from poller.dlms.data import Data
 from poller.dlms.descriptors import AttributeRef, Selection
-from poller.dlms.errors import BadData, UnexpectedReply, access_error
+from poller.dlms.errors import BadData, BadParameter, UnexpectedReply, access_error
 from poller.dlms.xdlms import apdu_reader
 
 GET_REQUEST, GET_RESPONSE = 0xC0, 0xC4
@@ -78,9 +78,9 @@ class GetList:
     results: tuple[Data | BridgeError, ...]
 
 
-def encode_get(invoke: int, ref: AttributeRef) -> bytes:
+def encode_get(invoke: int, ref: AttributeRef, selection: Selection | None = None) -> bytes:
     """Return a get-request-normal."""
-    return bytes((GET_REQUEST, NORMAL, CONFIRMED_HIGH | invoke)) + ref.to_bytes() + _NO_SELECTION
+    return bytes((GET_REQUEST, NORMAL, CONFIRMED_HIGH | invoke)) + selected(ref, selection)
 
 
 def encode_get_next(invoke: int, block: int) -> bytes:
@@ -97,25 +97,25 @@ def encode_get_list(invoke: int, refs: Sequence[AttributeRef]) -> bytes:
 def decode_get_request(octets: bytes) -> GetRequest | GetNext:
     """Return the fields of a request."""
     with apdu_reader(octets, "get-request") as reader:
-        kind, invoke = _head(reader, GET_REQUEST)
+        kind, invoke = head_of(reader, GET_REQUEST)
         if kind == NEXT:
             return GetNext(invoke, reader.unsigned(4))
         if kind not in {NORMAL, WITH_LIST}:
             raise UnexpectedReply(f"get-request of unknown kind {kind}")
-        count = 1 if kind == NORMAL else _count(reader, DESCRIPTOR_OCTETS)
-        return GetRequest(invoke, tuple([_item(reader) for _ in range(count)]), kind == WITH_LIST)
+        count = 1 if kind == NORMAL else count_of(reader, DESCRIPTOR_OCTETS)
+        return GetRequest(invoke, tuple([item_of(reader) for _ in range(count)]), kind == WITH_LIST)
 
 
 def decode_get_response(octets: bytes) -> GetNormal | GetBlock | GetList:
     """Return the fields of a response."""
     reader = Reader(octets)
     with apdu_reader(octets[:3], "get-response") as head:
-        kind, invoke = _head(head, GET_RESPONSE)
+        kind, invoke = head_of(head, GET_RESPONSE)
     reader.take(3)
     if kind == WITH_BLOCK:
         return _block(octets, invoke)
     if kind == NORMAL:
-        response: GetNormal | GetList = GetNormal(invoke, _result(reader))
+        response: GetNormal | GetList = GetNormal(invoke, result_of(reader))
     elif kind == WITH_LIST:
         response = GetList(invoke, _results(reader))
     else:
@@ -144,10 +144,11 @@ def _block(octets: bytes, invoke: int) -> GetBlock:
 
 
 def _results(reader: Reader) -> tuple[Data | BridgeError, ...]:
-    return tuple([_result(reader) for _ in range(_count(reader, 2))])
+    return tuple([result_of(reader) for _ in range(count_of(reader, 2))])
 
 
-def _result(reader: Reader) -> Data | BridgeError:
+def result_of(reader: Reader) -> Data | BridgeError:
+    """Read a Get-Data-Result."""
     return reader.data() if _is_data(reader) else access_error(reader.octet())
 
 
@@ -158,7 +159,17 @@ def _is_data(reader: Reader) -> bool:
     return choice == 0
 
 
-def _item(reader: Reader) -> GetItem:
+def selected(ref: AttributeRef, selection: Selection | None) -> bytes:
+    """Return a cosem-attribute-descriptor and its optional access-selection."""
+    if selection is None:
+        return ref.to_bytes() + _NO_SELECTION
+    if not 0 <= selection.selector <= 0xFF:
+        raise BadParameter(f"an access-selector has 8 bits, not {selection.selector}")
+    return ref.to_bytes() + bytes((1, selection.selector)) + encode_data(selection.parameters)
+
+
+def item_of(reader: Reader) -> GetItem:
+    """Read a cosem-attribute-descriptor and its optional access-selection."""
     class_id, obis = reader.unsigned(2), Obis.from_bytes(reader.take(6))
     ref = AttributeRef(class_id, obis, int.from_bytes(reader.take(1), "big", signed=True))
     if not reader.octet():
@@ -166,14 +177,15 @@ def _item(reader: Reader) -> GetItem:
     return GetItem(ref, Selection(reader.octet(), reader.data()))
 
 
-def _count(reader: Reader, smallest: int) -> int:
+def count_of(reader: Reader, smallest: int) -> int:
+    """Read the count of a list of items of at least ``smallest`` octets; raise BadData when they cannot be there."""
     count = reader.length()
     if count * smallest > reader.left:
         raise BadData(f"{count} items announced in {reader.left} octets")
     return count
 
 
-def _head(reader: Reader, tag: int) -> tuple[int, int]:
+def head_of(reader: Reader, tag: int) -> tuple[int, int]:
     """Read tag, kind and invoke-id-and-priority."""
     found = reader.octet()
     if found != tag:

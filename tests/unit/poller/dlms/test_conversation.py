@@ -7,7 +7,8 @@ import pytest
 from common.errors import BridgeError, Skip
 from common.obis import Obis
 from poller.dlms.association import Association
-from poller.dlms.conversation import MAX_LATE, AttributeRef, Conversation, Mechanism, Profile, Transport
+from poller.dlms.channel import MAX_LATE
+from poller.dlms.conversation import AttributeRef, Conversation, Mechanism, Profile, Transport
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
     AccessDenied,
@@ -191,7 +192,7 @@ def test_answers_to_something_older_are_dropped_and_counted() -> None:
     meter = Meter(lambda apdu: [late, "0f000001db000922", "c20000", late, normal(apdu)])
     conversation = opened(meter)
     assert run_against(conversation.get(VOLTAGE), meter) == FIVE
-    assert conversation.counters.late_answers == 4
+    assert (conversation.counters.late_answers, conversation.counters.notifications_dropped) == (2, 2)
 
 
 def test_replies_match_on_the_identifier_not_on_the_priority() -> None:
@@ -260,7 +261,7 @@ def test_blocks_that_do_not_add_up(answers: list[str], error: type[BridgeError])
 
 
 def test_a_value_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poller.dlms.conversation.MAX_VALUE", 300)
+    monkeypatch.setattr("poller.dlms.getting.MAX_VALUE", 300)
     with pytest.raises(BadData, match="300"):
         read(in_blocks(bytes(1000), 100))
 
