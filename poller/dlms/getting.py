@@ -78,15 +78,13 @@ def get_many(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef])
     channel.require(Conformance.GET)
     results: list[Result] = []
     while len(results) < len(refs):
-        left = refs[len(results) :]
-        chunk = left[: _list_size(channel, habits, left)] if _uses_lists(channel, habits) else left
-        listed = (yield from _get_list(channel, habits, chunk)) if len(chunk) > 1 else None
+        chunk = refs[len(results) :]
+        listed = None
+        if habits.wanted and channel.require().supports_with_list:
+            chunk = chunk[: _list_size(channel, habits, chunk)]
+            listed = (yield from _get_list(channel, habits, chunk)) if len(chunk) > 1 else None
         results += listed if listed is not None else (yield from _get_each(channel, chunk))
     return results
-
-
-def _uses_lists(channel: Channel, habits: ListHabits) -> bool:
-    return habits.wanted and channel.require().supports_with_list
 
 
 def _list_size(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef]) -> int:

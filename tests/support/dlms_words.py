@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from common.errors import BridgeError
 from common.obis import Obis
-from poller.dlms import acse, get_service, notification, xdlms
+from poller.dlms import acse, action_service, get_service, notification, set_service, xdlms
 from poller.dlms.apdu import Apdu, decode_apdu
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time
 from poller.dlms.descriptors import AttributeRef
@@ -188,6 +188,48 @@ def listed(result: Data | BridgeError) -> object:
     return f"octets {result.value.decode('ascii') if result.value.isalnum() else result.value.hex()}"
 
 
+def describe_set_request(request: set_service.SetRequest) -> dict[str, object]:
+    """Octets are named as such: what they hold is the attribute's business."""
+    (item,), (value,) = request.items, request.values
+    names = dict(zip(("cls", "obis", "attr"), item_words(item.ref), strict=True))
+    return {"apdu": "SET.request-normal", "value": listed(value)} | names
+
+
+def describe_set_response(response: set_service.SetResponse) -> dict[str, object]:
+    (error,) = response.results
+    return {"apdu": "SET.response-normal", "result": error.detail if error else "success"}
+
+
+def describe_action_request(request: action_service.ActionRequest) -> dict[str, object]:
+    (method,), (given,) = request.methods, request.parameters
+    return {
+        "apdu": "ACTION.request-normal",
+        "invoke": request.invoke,
+        "cls": method.class_id,
+        "obis": ".".join(map(str, method.obis.to_bytes())),
+        "method": method.method,
+        "data": None if given is None else hls_words(cast("bytes", given.value)),
+    }
+
+
+def hls_words(answer: bytes) -> str:
+    """Name the parts of an answer to a challenge with GMAC."""
+    return f"octets({len(answer)}) SC {answer[:1].hex()}, IC {answer[1:5].hex()}, tag {answer[5:].hex()}"
+
+
+def describe_action_response(response: action_service.ActionResponse) -> dict[str, object]:
+    (result,) = response.results
+    words: dict[str, object] = {
+        "apdu": "ACTION.response-normal",
+        "result": result.error.detail if result.error else "success",
+    }
+    if isinstance(result.returned, BridgeError):
+        return words | {"return_error": result.returned.detail}
+    if result.returned is None:
+        return words | {"data": None}
+    return words | {"data": f"octets({len(cast('bytes', result.returned.value))})"}
+
+
 def describe_notification(push: notification.Notification) -> dict[str, object]:
     """A body of octets is named by its type and length, as a source that does not look into it does."""
     body = push.data
@@ -213,6 +255,10 @@ DESCRIPTIONS: Final[dict[type, Callable[[Any], dict[str, object]]]] = {
     get_service.GetNormal: describe_normal,
     get_service.GetBlock: describe_block,
     get_service.GetList: describe_list,
+    set_service.SetRequest: describe_set_request,
+    set_service.SetResponse: describe_set_response,
+    action_service.ActionRequest: describe_action_request,
+    action_service.ActionResponse: describe_action_response,
     notification.Notification: describe_notification,
 }
 

@@ -1,7 +1,6 @@
 """Every published and captured vector, field by field, against what its source states.
 
-A vector is decoded as stated, or refused with a typed error where its source says so, or is listed in LATER with what
-it waits for; those must fail until then.
+A vector is decoded as stated, or refused with a typed error where its source says so.
 """
 
 import json
@@ -27,6 +26,7 @@ from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import Frame, FrameKind, unpack_frame
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters
 from poller.dlms.notification import Notification
+from poller.dlms.set_service import SetRequest, SetResponse
 from poller.dlms.wrapper import Wpdu, WrapperDecoder
 from poller.dlms.xdlms import Conformance
 from tests.support.dlms_words import TYPE_NAMES, describe, initiate, moment_words, plain
@@ -37,22 +37,6 @@ PUBLIC: Final[list[Vector]] = json.loads((HERE / "dlms_public.json").read_text("
 MICROSTAR: Final[list[Vector]] = json.loads((HERE / "microstar_hdlc.json").read_text("utf-8"))["vectors"]
 TOTAL: Final = 168
 
-SET, ACTION = (
-    "needs the SET service",
-    "needs the ACTION service",
-)
-LATER: Final = {
-    "set-req-clock": SET,
-    "set-resp-ok": SET,
-    "set-resp-denied": SET,
-    "G7": SET,
-    "G8": SET,
-    "action-req-hls": ACTION,
-    "action-req-no-data": ACTION,
-    "action-resp-ok": ACTION,
-    "action-resp-data": ACTION,
-    "action-resp-error": ACTION,
-}
 PROTECTED: Final = {vector["id"] for vector in PUBLIC if vector["kind"] == "ciphered" or "keys" in vector}
 """In test_ciphered_vectors."""
 
@@ -63,7 +47,7 @@ def octets_of(vector: Vector) -> bytes:
 
 def chosen(vectors: list[Vector], **having: str) -> list[Any]:
     """Return the vectors to decode now, as parameters with their ids."""
-    wanted = [v for v in vectors if v["id"] not in LATER.keys() | PROTECTED and "expect" not in v]
+    wanted = [v for v in vectors if v["id"] not in PROTECTED and "expect" not in v]
     return [pytest.param(v, id=v["id"]) for v in wanted if having.items() <= v.items()]
 
 
@@ -237,6 +221,8 @@ MICROSTAR_FIELDS: Final = {
     "G4": frame_fields(FrameKind.I, SIXTEEN, METER, 0x30),
     "G5": frame_fields(FrameKind.I, Address(74), Address(58), 0x76),
     "G6": frame_fields(FrameKind.I, Address(58), Address(74), 0x96),
+    "G7": frame_fields(FrameKind.I, Address(74), Address(58), 0x98),
+    "G8": frame_fields(FrameKind.I, Address(58), Address(74), 0xB8),
     "G9": frame_fields(FrameKind.DISC, FAR, SIXTEEN, 0x53),
     "G10": frame_fields(FrameKind.UA, SIXTEEN, FAR, 0x73),
     "F1": frame_fields(FrameKind.SNRM, ONE, ONE, 0x93),
@@ -252,7 +238,15 @@ MICROSTAR_FIELDS: Final = {
     "D8b": frame_fields(FrameKind.UA, ONE, ONE, 0x73),
     "D8c": frame_fields(FrameKind.DM, ONE, ONE, 0x1F),
 }
-MICROSTAR_NUMBERS: Final = {"G3": (0, 0), "G4": (0, 1), "G5": (3, 3), "G6": (3, 4), "D3": (1, 1), "D8a": (None, 2)}
+MICROSTAR_NUMBERS: Final = {
+    "G3": (0, 0),
+    "G4": (0, 1),
+    "G5": (3, 3),
+    "G6": (3, 4),
+    "G7": (4, 4),
+    "D3": (1, 1),
+    "D8a": (None, 2),
+}
 """N(S) and N(R) where the meaning states them."""
 MICROSTAR_PARAMETERS: Final = {
     "G2": UA_128,
@@ -277,6 +271,12 @@ MICROSTAR_APDUS: Final[Mapping[str, Apdu]] = {
     ),
     "G5": get_request(0x81, 8, obis("0-0:1.0.0"), 2),
     "G6": GetNormal(0x81, Data(DataType.OCTET_STRING, bytes.fromhex("07d20c04030a060bff007800"))),
+    "G7": SetRequest(
+        0x81,
+        (GetItem(AttributeRef(8, obis("0-0:1.0.0"), 2)),),
+        (Data(DataType.OCTET_STRING, bytes.fromhex("07d20c04030a060bff007800")),),
+    ),
+    "G8": SetResponse(0x81, (None,)),
     "D2": acse.Aarq(
         acse.Context.LN,
         acse.MechanismName.LLS,
@@ -408,7 +408,7 @@ def test_value_decodes_as_stated(vector: Vector) -> None:
         assert type(plain(data)) is type(stated["value"])
 
 
-# Refusals, and what comes later
+# Refusals
 
 REFUSED: Final = [vector for vector in PUBLIC if "expect" in vector]
 
@@ -422,38 +422,10 @@ def test_a_bad_vector_is_refused_with_a_typed_error(vector: Vector) -> None:
     assert type(refusal.value).kind == "bad_data"
 
 
-def decode_to_the_bottom(vector: Vector) -> None:
-    """Decode a vector and what it carries, or raise what is in the way."""
-    octets = octets_of(vector)
-    if octets[:1] == b"\x7e":
-        info = unpack_frame(octets).info
-        octets = apdu_in(info) if info.startswith(b"\xe6") else info  # later blocks of a push come without LLC
-    apdu = decode_apdu(octets)
-    if isinstance(apdu, acse.Aarq | acse.Aare | acse.Release):
-        decode_apdu(apdu.user_information)
-
-
-@pytest.mark.parametrize(
-    "vector",
-    [
-        pytest.param(
-            vector,
-            id=vector["id"],
-            marks=pytest.mark.xfail(strict=True, raises=BridgeError, reason=LATER[vector["id"]]),
-        )
-        for vector in (*PUBLIC, *MICROSTAR)
-        if vector["id"] in LATER
-    ],
-)
-def test_what_comes_later(vector: Vector) -> None:
-    decode_to_the_bottom(vector)
-
-
 def test_every_vector_is_handled() -> None:
     vectors = [*PUBLIC, *MICROSTAR]
     assert len({vector["id"] for vector in vectors}) == len(vectors) == TOTAL
     kinds = ("hdlc", "wrapper", "apdu", "data")
     now = sum(len(chosen(PUBLIC, kind=kind)) for kind in kinds) + len(chosen(MICROSTAR))
-    assert now + len(REFUSED) + len(LATER) + len(PROTECTED) == TOTAL
-    assert LATER.keys() <= {vector["id"] for vector in vectors}
-    assert MICROSTAR_FIELDS.keys() == {vector["id"] for vector in MICROSTAR} - LATER.keys()
+    assert now + len(REFUSED) + len(PROTECTED) == TOTAL
+    assert MICROSTAR_FIELDS.keys() == {vector["id"] for vector in MICROSTAR}

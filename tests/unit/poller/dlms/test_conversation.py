@@ -324,7 +324,7 @@ def test_lists_are_split_to_what_the_server_takes() -> None:
     lists = [apdu for apdu in meter.asked[1:] if apdu[1] == 3]
     assert [apdu[3] for apdu in lists] == [5, 5, 3]
     assert max(map(len, lists)) <= 0x40
-    tiny = Meter(answer, "00321d000c")
+    tiny = Meter(answer, "00321d0010")
     assert many(tiny, [VOLTAGE] * 3) == [FIVE] * 3
     assert len(lists[0][4:]) // 5 == DESCRIPTOR_OCTETS
 
