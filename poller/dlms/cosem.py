@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Final
 
 from common.units import unit_name
-from poller.dlms.data import Data, DataType
+from poller.dlms.data import Data, DataType, Value
 from poller.dlms.descriptors import AttributeRef
 from poller.dlms.errors import BadData
 
-__all__ = ["AttributeRef", "ScalerUnit", "scaled", "scaler_unit", "unit_name"]
+__all__ = ["AttributeRef", "ScalerUnit", "exact", "scaled", "scaler_attribute", "scaler_unit", "unit_name"]
 
 _SCALERS: Final = {DataType.INT8, DataType.INT16, DataType.INT32}
 _UNITS: Final = {DataType.ENUM, DataType.UINT8}
@@ -45,3 +45,22 @@ def scaled(raw: int | float, scaler: int) -> Decimal:
         raise BadData(f"{raw} is not a number that can be scaled")
     sign, digits, exponent = Decimal(raw).as_tuple()
     return Decimal((sign, digits, int(exponent) + scaler))
+
+
+def exact(raw: Value, scaler: int) -> Decimal | None:
+    """Return raw × 10**scaler where raw is a finite number, else None."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+        return None
+    return scaled(raw, scaler)
+
+
+def scaler_attribute(class_id: int, attribute: int) -> int | None:
+    """Return the attribute that scales a value attribute (IEC 62056-6-2, 4.3.2 to 4.3.4), None where nothing does.
+
+    Register and extended register scale attribute 2 by 3; a demand register scales 2 and 3 by 4.
+    """
+    if class_id in {3, 4} and attribute == 2:
+        return 3
+    if class_id == 5 and attribute in {2, 3}:
+        return 4
+    return None

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import IntEnum
 from typing import Final, Self
 
-from poller.dlms.errors import BadData
+from poller.dlms.errors import BadData, BadParameter
 
 _NOT_SPECIFIED: Final = 0xFF
 _NO_YEAR: Final = 0xFFFF
@@ -147,6 +147,26 @@ class DateTime:
             Time.from_bytes(octets[5:9]),
             None if deviation == _NO_DEVIATION else deviation,
             _field(octets[11]),
+        )
+
+    @classmethod
+    def from_datetime(cls, moment: datetime, status: int | None = 0, *, hundredths: bool = True) -> Self:
+        """Return the date-time of a moment; one without an offset has no deviation.
+
+        Raises BadParameter when the offset is not of whole minutes: a deviation cannot say it.
+        """
+        offset = moment.utcoffset()
+        deviation = None
+        if offset is not None:
+            deviation, rest = divmod(-offset, timedelta(minutes=1))
+            if rest:
+                raise BadParameter(f"an offset of {offset} is not of whole minutes")
+        fraction = moment.microsecond // _HUNDREDTH if hundredths else None
+        return cls(
+            Date(moment.year, moment.month, moment.day, moment.isoweekday()),
+            Time(moment.hour, moment.minute, moment.second, fraction),
+            deviation,
+            status,
         )
 
     def to_bytes(self) -> bytes:

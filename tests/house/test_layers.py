@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("common", "poller", "publisher", "supervisor_qos", "admin_api")
-PROTOCOL = sorted((ROOT / "poller" / "dlms").glob("*.py"))
+PROTOCOL = sorted((ROOT / "poller" / "dlms").rglob("*.py"))
 PURE = {"__future__", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools"}
 PURE |= {"contextlib", "itertools", "operator", "re", "struct", "typing", "binascii", "types", "math"}
 PURE |= {"hashlib", "hmac"}
@@ -35,7 +35,7 @@ def _imports(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "poller.dlms", "common.store", "admin_api.cli"])
+@pytest.mark.parametrize("package", [*PACKAGES, "poller.dlms", "poller.dlms.objects", "common.store", "admin_api.cli"])
 def test_every_module_of_a_package_has_a_layer(package: str) -> None:
     layered = {
         section["containers"].strip()
