@@ -4,25 +4,39 @@ In: a profile, a wire, limits. Out: values, and what the association is; typed e
 ``poller.dlms.conversation`` are driven here: octets out, octets in, ReplyTimeout thrown into them when a wait is over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from common.clock import Clock
 from common.errors import BridgeError
 from common.worker_file import Limits
-from poller.dlms.conversation import Association, AttributeRef, Conversation, Exchange, Profile
+from poller.dlms.conversation import (
+    Association,
+    AttributeRef,
+    Conversation,
+    Exchange,
+    MethodRef,
+    Profile,
+    Selection,
+)
 from poller.dlms.data import Data
 from poller.dlms.errors import ReplyTimeout
+from poller.dlms.security import SecuritySource
 from poller.errors import ExchangeOverrun, LinkLost
 from poller.resolver import Resolver
 from poller.transport import Wire
+
+if TYPE_CHECKING:
+    from poller.dlms.access_service import AccessItem, AccessResult
 
 SILENCES: Final = 2  # waits in a row without one octet, then the link is lost
 OPEN_SILENCES: Final = 3  # some meters swallow the first SNRMs after a half frame: the protocol may send it three times
 WAITS: Final = 4  # reply times that one request may take in all, with everything the link level repeats
 CLOSE_S: Final = 2.0  # a meter that does not answer DISC within this time is left
+OBJECT_REQUESTS: Final = 32  # requests that a whole object may take where nobody says how many it will be
+OUT, IN = "out", "in"
 _T = TypeVar("_T")
 
 
@@ -38,8 +52,19 @@ class Timings:
 class Session:
     """One meter's link: closed, or open and associated. Not for two exchanges at the same time."""
 
-    def __init__(self, profile: Profile, wire: Wire, resolver: Resolver, clock: Clock, limits: Limits) -> None:
-        self.conversation = Conversation(profile)
+    def __init__(
+        self,
+        profile: Profile,
+        wire: Wire,
+        resolver: Resolver,
+        clock: Clock,
+        limits: Limits,
+        source: SecuritySource | None = None,
+    ) -> None:
+        """Make a session that is closed; ``source`` is needed where the profile has protection or HLS."""
+        self.conversation = Conversation(profile, source)
+        self.tap: Callable[[str, bytes], None] | None = None
+        """Called with OUT or IN and the octets, when they are sent and when they have come."""
         self.timings = Timings()
         self.last_exchange = clock.monotonic()
         self.closing = False
@@ -87,13 +112,41 @@ class Session:
         self.timings = Timings(self.timings.resolve_ms, self.timings.connect_ms, self._since(started))
         return association
 
-    def get(self, ref: AttributeRef) -> Data:
-        """Return one attribute; raise what the meter or the link says."""
-        return self._drive(self.conversation.get(ref), self._budget(1), SILENCES)
+    def get(self, ref: AttributeRef, selection: Selection | None = None) -> Data:
+        """Return one attribute, or the selected part of it; raise what the meter or the link says."""
+        return self.run(self.conversation.get(ref, selection), 1 if selection is None else OBJECT_REQUESTS)
 
     def get_many(self, refs: Sequence[AttributeRef]) -> list[Data | BridgeError]:
         """Return attributes in the order asked, each or the error in its place; raise what concerns them all."""
-        return self._drive(self.conversation.get_many(refs), self._budget(len(refs)), SILENCES)
+        return self.run(self.conversation.get_many(refs), len(refs))
+
+    def set(self, ref: AttributeRef, data: Data, selection: Selection | None = None) -> None:
+        """Write one attribute, or the selected part of it."""
+        self.run(self.conversation.set(ref, data, selection))
+
+    def set_many(self, items: Sequence[tuple[AttributeRef, Data]]) -> list[BridgeError | None]:
+        """Write attributes in order; return None or the error in each one's place."""
+        return self.run(self.conversation.set_many(items), len(items))
+
+    def action(self, method: MethodRef, parameters: Data | None = None) -> Data | None:
+        """Invoke a method; return what it returns."""
+        return self.run(self.conversation.action(method, parameters))
+
+    def action_many(self, items: Sequence[tuple[MethodRef, Data | None]]) -> list[Data | BridgeError | None]:
+        """Invoke methods in order; return what each returns, or the error in its place."""
+        return self.run(self.conversation.action_many(items), len(items))
+
+    def access(self, items: "Sequence[AccessItem]") -> "list[AccessResult]":
+        """Read, write and invoke in one request."""
+        return self.run(self.conversation.access(items), len(items))
+
+    def keep_alive(self) -> None:
+        """Show the meter that we are there, and see that it is."""
+        self.run(self.conversation.keep_alive())
+
+    def run(self, exchange: Exchange[_T], requests: int = 1) -> _T:
+        """Drive an exchange of our conversation that makes as many requests; return its result, raise as ``get``."""
+        return self._drive(exchange, self._budget(requests), SILENCES)
 
     def close(self) -> None:
         """Leave the meter in order as far as it answers within CLOSE_S, then close the connection; raises nothing.
@@ -138,12 +191,16 @@ class Session:
         try:
             if out:
                 self._wire.send(out, min(self._reply_by, limit))
+                if self.tap is not None:
+                    self.tap(OUT, out)
             octets = self._wire.receive(min(self._next_octet_by(now), limit))
         except ReplyTimeout as silence:
             self._count_silence(silences)
             self._reply_by = self._clock.monotonic() + self._limits.reply_timeout_s
             return exchange.throw(silence)
         self._silences = 0
+        if self.tap is not None:
+            self.tap(IN, octets)
         return exchange.send(octets)
 
     def _next_octet_by(self, now: float) -> float:

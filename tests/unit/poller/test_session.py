@@ -10,7 +10,7 @@ from poller.dlms.conversation import AttributeRef, Profile, Transport
 from poller.dlms.errors import AssociationLost, ObjectUndefined, PeerClosed, ReplyTimeout
 from poller.errors import ConnectRefused, ExchangeOverrun, Interrupted, LinkLost
 from poller.resolver import Resolver
-from poller.session import CLOSE_S, Session
+from poller.session import CLOSE_S, IN, OUT, Session
 from poller.simulator import Asked, Fault, FaultKind, MeterSpec
 from tests.support.simulated import StillClock
 from tests.support.wires import SimulatedWire
@@ -205,3 +205,27 @@ def test_lists_are_taken_only_where_they_were_negotiated() -> None:
     assert not plain.takes_lists
     listing, _ = opened(StillClock(), MeterSpec("sim-1", "wrapper"), WRAPPER)
     assert listing.takes_lists
+
+
+@pytest.mark.parametrize("profile", [HDLC, WRAPPER])
+def test_a_tap_sees_all_octets_with_their_direction(profile: Profile) -> None:
+    clock = StillClock()
+    session, _ = made(clock, None if profile is HDLC else MeterSpec("sim-1", "wrapper"), profile)
+    seen: list[tuple[str, bytes]] = []
+    session.tap = lambda way, octets: seen.append((way, octets))
+    session.open(session.resolve("127.0.0.1"), 3333)
+    session.get(VOLTAGE)
+    session.close()
+    counters = session.conversation.counters
+    assert sum(len(octets) for way, octets in seen if way == OUT) == counters.octets_sent
+    assert sum(len(octets) for way, octets in seen if way == IN) == counters.octets_received
+    assert [way for way, _ in seen[:4]] == [OUT, IN, OUT, IN]
+
+
+@pytest.mark.parametrize("profile", [HDLC, WRAPPER])
+def test_a_session_is_kept_alive(profile: Profile) -> None:
+    session, _ = opened(StillClock(), None if profile is HDLC else MeterSpec("sim-1", "wrapper"), profile)
+    sent = session.conversation.counters.frames_sent
+    session.keep_alive()
+    assert session.conversation.counters.frames_sent == sent + 1
+    assert session.is_open
