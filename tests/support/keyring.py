@@ -37,7 +37,7 @@ class FixedSource:
         self.next = max(self.next, counter)
 
 
-def settings(level: Security = Security.BOTH, suite: int = 0, **other: object) -> SecuritySettings:
+def settings(level: Security = Security.BOTH, suite: int = 0, /, **other: object) -> SecuritySettings:
     """Return what the client has; other fields as they are named."""
     fields: dict[str, object] = {
         "client_title": CLIENT,
