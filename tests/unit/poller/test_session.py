@@ -18,6 +18,7 @@ from tests.support.wires import SimulatedWire
 HDLC = Profile(Transport.HDLC, client_id=16, server_logical=1, address_size=1)
 WRAPPER = Profile(Transport.WRAPPER, client_id=16, server_logical=1)
 VOLTAGE = AttributeRef(3, Obis(1, 1, 32, 7, 0), 2)
+CLOCK = AttributeRef(8, Obis(0, 0, 1, 0, 0), 2)
 GETS = frozenset([Asked.GET])
 
 
@@ -214,7 +215,7 @@ def test_a_tap_sees_all_octets_with_their_direction(profile: Profile) -> None:
     seen: list[tuple[str, bytes]] = []
     session.tap = lambda way, octets: seen.append((way, octets))
     session.open(session.resolve("127.0.0.1"), 3333)
-    session.get(VOLTAGE)
+    session.get(CLOCK)
     session.close()
     counters = session.conversation.counters
     assert sum(len(octets) for way, octets in seen if way == OUT) == counters.octets_sent
