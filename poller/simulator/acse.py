@@ -4,7 +4,7 @@ AARQ octets in, an AssociationRequest out; a verdict in, AARE octets out; RLRQ i
 BadRequest. No state, no passwords checked here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
@@ -15,10 +15,11 @@ AARQ: Final = 0x60
 RLRQ: Final = 0x62
 _OID_CONTEXT: Final = bytes.fromhex("60857405 0801")
 _OID_MECHANISM: Final = bytes.fromhex("60857405 0802")
-_LN_CONTEXT: Final = bytes.fromhex("a109060760857405080101")
 _RLRE: Final = bytes.fromhex("6303800100")
 _VERSION: Final = 6
 _VAA_LN: Final = 7
+VAA_SN: Final = 0xFA00
+"""Base name of the association under short names."""
 _SMALLEST_PDU: Final = 12
 
 
@@ -32,6 +33,7 @@ class Diagnostic(IntEnum):
     NONE = 0
     NO_REASON = 1
     CONTEXT_NOT_SUPPORTED = 2
+    TITLE_NOT_RECOGNISED = 3
     MECHANISM_NOT_RECOGNISED = 11
     MECHANISM_REQUIRED = 12
     AUTHENTICATION_FAILURE = 13
@@ -56,6 +58,8 @@ class AssociationRequest:
     conformance: int
     max_pdu: int
     version: int
+    client_title: bytes = b""
+    dedicated: bytes = field(default=b"", repr=False)
 
     def initiate_error(self, conformance: int) -> InitiateError | None:
         """Return why xDLMS cannot work with this request; ``conformance``: what both sides can."""
@@ -94,64 +98,104 @@ def _only(octets: bytes) -> bytes:
     return next((contents for _tag, contents in _elements(octets)), b"")
 
 
-def parse_aarq(apdu: bytes) -> AssociationRequest:
-    """Return what an AARQ asks for; raise BadRequest when it cannot be read."""
+Opener = Callable[[bytes, bytes], bytes]
+"""The client's system title and its user information, to the InitiateRequest inside."""
+
+
+def parse_aarq(apdu: bytes, opener: Opener | None = None) -> AssociationRequest:
+    """Return what an AARQ asks for; raise BadRequest when it cannot be read. ``opener`` takes protection off."""
     tag, body = next(_elements(apdu), (0, b""))
     if tag != AARQ:
         raise BadRequest("not an AARQ")
     fields = dict(_elements(body))
-    conformance, max_pdu, version = _initiate(_only(fields.get(0xBE, b"")))
-    secret = _only(fields[0xAC]) if 0xAC in fields else None
+    title = _only(fields.get(0xA6, b""))
+    information = _only(fields.get(0xBE, b""))
+    if opener is not None and information[:1] != b"\x01":
+        information = opener(title, information)
+    dedicated, conformance, max_pdu, version = _initiate(information)
     return AssociationRequest(
         context=_last_arc(_only(fields.get(0xA1, b"")), _OID_CONTEXT),
         mechanism=_last_arc(fields.get(0x8B), _OID_MECHANISM),
-        secret=secret,
+        secret=_only(fields[0xAC]) if 0xAC in fields else None,
         conformance=conformance,
         max_pdu=max_pdu,
         version=version,
+        client_title=title,
+        dedicated=dedicated,
     )
 
 
-def _initiate(octets: bytes) -> tuple[int, int, int]:
-    """Return conformance, client's receive size and version of an InitiateRequest (A-XDR)."""
+def released_information(apdu: bytes) -> bytes:
+    """Return the user information of an RLRQ, empty when it has none; raise BadRequest when it cannot be read."""
+    _tag, body = next(_elements(apdu), (0, b""))
+    return _only(dict(_elements(body)).get(0xBE, b""))
+
+
+def _initiate(octets: bytes) -> tuple[bytes, int, int, int]:
+    """Return dedicated key, conformance, client's receive size and version of an InitiateRequest (A-XDR)."""
     if octets[:1] != b"\x01":
         raise BadRequest("user information holds no InitiateRequest")
-    at = 1
+    at, dedicated = 1, b""
     if octets[at : at + 1] == b"\x01":
-        at += 1 + int.from_bytes(octets[at + 1 : at + 2], "big")
+        size = int.from_bytes(octets[at + 1 : at + 2], "big")
+        dedicated = octets[at + 2 : at + 2 + size]
+        at += 1 + size
     at += 1
     for _optional in ("response-allowed", "quality of service"):
         at += 2 if octets[at : at + 1] == b"\x01" else 1
     rest = octets[at:]
     if len(rest) < 10 or rest[1:5] != b"\x5f\x1f\x04\x00":
         raise BadRequest("InitiateRequest without conformance")
-    return int.from_bytes(rest[5:8], "big"), int.from_bytes(rest[8:10], "big"), rest[0]
+    return dedicated, int.from_bytes(rest[5:8], "big"), int.from_bytes(rest[8:10], "big"), rest[0]
 
 
-def initiate_response(conformance: int, max_pdu: int) -> bytes:
+def initiate_response(conformance: int, max_pdu: int, *, short: bool = False) -> bytes:
     """Return an InitiateResponse without quality of service, version 6."""
-    return b"\x08\x00%c\x5f\x1f\x04\x00%b%b\x00%c" % (
+    return b"\x08\x00%c\x5f\x1f\x04\x00%b%b%b" % (
         _VERSION,
         conformance.to_bytes(3, "big"),
         max_pdu.to_bytes(2, "big"),
-        _VAA_LN,
+        (VAA_SN if short else _VAA_LN).to_bytes(2, "big"),
     )
 
 
-def aare(diagnostic: Diagnostic, user_information: bytes) -> bytes:
-    """Return an AARE; accepted when the diagnostic is NONE, rejected for good otherwise."""
-    result = 0 if diagnostic is Diagnostic.NONE else 1
-    body = b"%b\xa2\x03\x02\x01%c\xa3\x05\xa1\x03\x02\x01%c\xbe%c\x04%c%b" % (
-        _LN_CONTEXT,
-        result,
+@dataclass(frozen=True, slots=True)
+class Hls:
+    """What an AARE adds when the client has to answer a challenge."""
+
+    mechanism: int
+    challenge: bytes
+
+
+def aare(
+    diagnostic: Diagnostic, user_information: bytes, context: int = 1, title: bytes = b"", hls: Hls | None = None
+) -> bytes:
+    """Return an AARE; accepted when the diagnostic is NONE (or a challenge is put), rejected for good otherwise."""
+    rejected = diagnostic is not Diagnostic.NONE and hls is None
+    body = b"\xa1\x09\x06\x07%b%c\xa2\x03\x02\x01%c\xa3\x05\xa1\x03\x02\x01%c" % (
+        _OID_CONTEXT,
+        context,
+        rejected,
         diagnostic,
-        len(user_information) + 2,
-        len(user_information),
-        user_information,
     )
-    return b"\x61%c%b" % (len(body), body)
+    if title:
+        body += _element(0xA4, _element(0x04, title))
+    if hls is not None:
+        challenge = _element(0xAA, _element(0x80, hls.challenge))
+        body += b"\x88\x02\x07\x80\x89\x07%b%c%b" % (_OID_MECHANISM, hls.mechanism, challenge)
+    if user_information:
+        body += _element(0xBE, _element(0x04, user_information))
+    return _element(0x61, body)
 
 
-def rlre() -> bytes:
+def rlre(user_information: bytes = b"") -> bytes:
     """Return an RLRE, reason normal."""
-    return _RLRE
+    if not user_information:
+        return _RLRE
+    return _element(0x63, b"\x80\x01\x00" + _element(0xBE, _element(0x04, user_information)))
+
+
+def _element(tag: int, contents: bytes) -> bytes:
+    """Return one BER element of less than 256 octets."""
+    size = len(contents)
+    return bytes((tag, size) if size < 0x80 else (tag, 0x81, size)) + contents

@@ -1,243 +1,220 @@
-"""The application layer of a simulated meter: who may in, and what is answered.
+"""The application layer of a simulated meter: who may in, and which service answers.
 
-A client's SAP and an APDU in; the answering APDU with notes for the log out. It holds the one association and a block
-transfer under way. No frames, no sockets, no clock; misbehaviour comes in as a mood and is decided elsewhere.
+A client's SAP and an APDU in; the answering APDU with notes for the log out. It holds the one association; protection
+is taken off and put on here. No frames, no sockets, no clock; misbehaviour comes in as a mood and is decided elsewhere.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from random import Random
+from typing import Final
 
-from common.obis import Obis
-from poller.simulator import acse, services
+from poller.simulator import acse, secrecy, services
 from poller.simulator.acse import AssociationRequest, BadRequest, Diagnostic
+from poller.simulator.acting import Acting
+from poller.simulator.admission import Admission
+from poller.simulator.association import Granted
 from poller.simulator.faults import FaultKind
-from poller.simulator.objects import DataAccess, ObjectBook, Raw, Reading
-from poller.simulator.personality import (
-    CONFORMANCE_BLOCK_GET,
-    CONFORMANCE_GET,
-    CONFORMANCE_LIST,
-    Personality,
-)
-from poller.simulator.services import GetList, GetNext, GetNormal
+from poller.simulator.getting import Getting
+from poller.simulator.notes import CALM, Mood, Note
+from poller.simulator.objects import Done, Forge, ObjectBook
+from poller.simulator.personality import CONFORMANCE_GET, CONFORMANCE_READ, Personality
+from poller.simulator.secrecy import Guard, KeyRing, Undeciphered
+from poller.simulator.setting import Setting
+from poller.simulator.values import Value
 
-Mood = frozenset[FaultKind]
-CALM: Final[Mood] = frozenset()
-_LN: Final = 1
-_NO_MECHANISM, _LLS = 0, 1
-_UNLIMITED: Final = 0xFFFF
-
-
-class Note(NamedTuple):
-    """One event for the log; ``obis`` empty where no object is meant."""
-
-    event: str
-    obis: str = ""
-    attribute: int = 0
-    raw: Raw = ""
-    invoke: int = 0
+_NOT_ALLOWED: Final = services.exception(1, 1)
+_NOT_SUPPORTED: Final = services.exception(1, 2)
+_OTHER_REASON: Final = services.exception(1, 3)
+_TOO_LONG: Final = services.exception(1, 4)
+_UNKNOWN: Final = services.exception(2, 2)
+_UNREADABLE: Final = services.exception(2, 3)
+_NOBODY: Final = -1
+Service = Callable[[bytes, Granted, Mood], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What was negotiated with the client."""
-
-    client: int
-    conformance: int
-    max_pdu: int
-    trusted: bool
-
-
-@dataclass(slots=True)
-class _LongGet:
-    invoke: int
-    rest: bytes
-    number: int = 1
-
-
-@dataclass(slots=True)
 class Application:
     """One association at a time. ``forge`` is set by a link that can place 0x7E in a checksum."""
 
-    kind: Personality
-    objects: ObjectBook
-    forge: Callable[[bytes, bytes], bytes] | None = None
-    granted: Granted | None = None
-    hang_up: bool = False
-    """True after a refusal, when this kind of meter then closes the connection."""
-    notes: list[Note] = field(default_factory=list)
-    """Events since they were last taken."""
-    _long: _LongGet | None = None
+    def __init__(
+        self, kind: Personality, objects: ObjectBook, ring: KeyRing | None = None, random: Random | None = None
+    ) -> None:
+        self.kind = kind
+        self.objects = objects
+        self.granted: Granted | None = None
+        self.hang_up = False
+        """True after a refusal, when this kind of meter then closes the connection."""
+        self.notes: list[Note] = []
+        """Events since they were last taken."""
+        self._ring = ring
+        self._guard: Guard | None = None
+        self._admission = Admission(kind, ring, random)
+        self._getting = Getting(objects, self._note, kind.block_octets)
+        self._setting = Setting(objects, self._note)
+        self._acting = Acting(objects, self._note, self._prove)
+        self._services: dict[int, Service] = {
+            services.GET: self._getting.answer,
+            services.SET: self._setting.answer,
+            services.ACTION: self._acting.answer,
+        }
+        self._plain = _NOBODY
+        """The client whose unprotected requests are served, once it has proven itself."""
+
+    def _note(self, note: Note) -> None:
+        self.notes.append(note)
+
+    @property
+    def forge(self) -> Forge | None:
+        """What places 0x7E in a checksum."""
+        return self._getting.forge
+
+    @forge.setter
+    def forge(self, forge: Forge) -> None:
+        self._getting.forge = forge
+
+    @property
+    def mid_block(self) -> bool:
+        """Whether a block transfer is under way."""
+        return self._getting.under_way or self._setting.under_way or self._acting.under_way
 
     def release(self) -> None:
-        """Forget association and block transfer."""
+        """Forget association and block transfers."""
         self.granted = None
-        self._long = None
+        self._guard = None
+        self._plain = _NOBODY
+        self._getting.forget()
+        self._setting.forget()
+        self._acting.forget()
 
     def answer(self, client: int, apdu: bytes, mood: Mood = CALM) -> bytes | None:
         """Return the answer to an APDU; None: nothing is said to that."""
+        granted = self.granted
+        if client == self._plain and granted is not None and apdu[:1] == b"\xc0":
+            return self._served(apdu, granted, mood)
         tag = apdu[0] if apdu else 0
-        if tag == services.GET:
-            return self._get(client, apdu, mood)
         if tag == acse.AARQ:
             return self._associate(client, apdu, mood)
         if tag == acse.RLRQ:
-            self.release()
-            self.notes.append(Note("disc"))
-            return acse.rlre()
-        return self._other(client, apdu)
+            return self._released(apdu)
+        if granted is None or granted.client != client:
+            return _NOT_ALLOWED
+        if len(apdu) > self.kind.max_pdu:
+            return _TOO_LONG
+        return self._inner(apdu, granted, mood)
 
-    def _other(self, client: int, apdu: bytes) -> bytes:
-        """SET and ACTION are denied where negotiated; anything else is unknown."""
-        if not self._allowed(client):
-            return services.exception(1, 1)
-        if len(apdu) > 2 and apdu[0] == services.SET:
-            return bytes((0xC5, 1, apdu[2], DataAccess.READ_WRITE_DENIED))
-        if len(apdu) > 2 and apdu[0] == services.ACTION:
-            return bytes((0xC7, 1, apdu[2], DataAccess.READ_WRITE_DENIED, 0))
-        return services.exception(2, 2)
+    def _inner(self, apdu: bytes, granted: Granted, mood: Mood) -> bytes:
+        """Answer a request that may be protected."""
+        guard = self._guard
+        protected = apdu[:1] != b"" and apdu[0] in secrecy.REQUESTS
+        if guard is None:
+            return _UNKNOWN if protected else self._served(apdu, granted, mood)
+        if not protected:
+            return _NOT_SUPPORTED
+        try:
+            opened = guard.open(apdu)
+            answer = self._served(opened.plain, granted, mood)
+        except Undeciphered as error:
+            return self._undeciphered(error)
+        guard.spoil = FaultKind.WRONG_TAG in mood
+        guard.replay = FaultKind.REPLAY in mood
+        return guard.protect(answer, opened)
 
-    def _allowed(self, client: int) -> bool:
-        return self.granted is not None and self.granted.client == client
+    def _undeciphered(self, error: Undeciphered) -> bytes:
+        self.notes.append(Note("cipher", raw=f"{error.why} {error.counter}" if error.counter else error.why))
+        return error.answer
+
+    def _served(self, apdu: bytes, granted: Granted, mood: Mood) -> bytes:
+        service = self._services.get(apdu[0] if apdu else 0)
+        if service is None:
+            return _UNKNOWN
+        if granted.pending and apdu[0] != services.ACTION:
+            return _NOT_ALLOWED
+        if FaultKind.EXCEPTION in mood:
+            return _OTHER_REASON
+        try:
+            return service(apdu, granted, mood)
+        except BadRequest:
+            return _UNREADABLE
 
     def _associate(self, client: int, apdu: bytes, mood: Mood) -> bytes:
         self.release()
         try:
-            request = acse.parse_aarq(apdu)
+            request = acse.parse_aarq(apdu, self._open_initiate if self._ring is not None else None)
+        except Undeciphered as error:
+            return self._undeciphered(error)
         except BadRequest:
             return self._refused(Diagnostic.NO_REASON, self.kind.conformance)
         conformance = self.kind.conformance & request.conformance
-        diagnostic = self._verdict(client, request, mood)
+        diagnostic = self._admission.verdict(client, request, self._guard, mood)
         if diagnostic is not Diagnostic.NONE:
             return self._refused(diagnostic, conformance)
-        error = request.initiate_error(conformance & CONFORMANCE_GET)
-        if error is not None:
-            self.notes.append(Note("refuse", raw=error.name.lower()))
-            return acse.aare(Diagnostic.NO_REASON, error.value)
-        max_pdu = min(request.max_pdu or _UNLIMITED, self.kind.max_pdu)
-        self.granted = Granted(client, conformance, max_pdu, trusted=request.mechanism == _LLS)
-        self.notes.append(Note("associate", raw=client))
-        return acse.aare(Diagnostic.NONE, acse.initiate_response(conformance, self.kind.max_pdu))
+        unfit = request.initiate_error(conformance & (CONFORMANCE_GET | CONFORMANCE_READ))
+        if unfit is not None:
+            self.notes.append(Note("refuse", raw=unfit.name.lower()))
+            return acse.aare(Diagnostic.NO_REASON, unfit.value)
+        self.granted = self._admission.grant(client, request, conformance)
+        if self._guard is not None:
+            self._guard.dedicated = request.dedicated
+        return self._accepted(self.granted, request)
+
+    def _open_initiate(self, title: bytes, information: bytes) -> bytes:
+        """Return the InitiateRequest inside a protected one; from then on a guard stands."""
+        if self._ring is None or len(title) != secrecy.TITLE:
+            raise BadRequest("protected by nobody")
+        guard = Guard(self._ring, title)
+        plain = guard.open_initiate(information)
+        self._guard = guard
+        return plain
+
+    def _accepted(self, granted: Granted, request: AssociationRequest) -> bytes:
+        self._admit(granted)
+        self.notes.append(Note("associate", raw=granted.client))
+        initiate = acse.initiate_response(granted.conformance, self.kind.max_pdu, short=granted.short)
+        if self._guard is not None:
+            initiate = self._guard.close_initiate(initiate)
+        title = self._ring.title if self._ring is not None and request.client_title else b""
+        if not granted.pending:
+            return acse.aare(Diagnostic.NONE, initiate, granted.context, title)
+        asked = acse.Hls(granted.mechanism, granted.server_challenge)
+        return acse.aare(Diagnostic.AUTHENTICATION_REQUIRED, initiate, granted.context, title, asked)
+
+    def _admit(self, granted: Granted) -> None:
+        """Serve unprotected requests from now on, where they are."""
+        if self._guard is None and not granted.pending and not granted.short:
+            self._plain = granted.client
+
+    def _prove(self, value: Value) -> Done:
+        """Judge a client's answer to the challenge."""
+        if self.granted is None:
+            return Done()
+        outcome = self._admission.prove(value, self.granted, self._guard)
+        if self.granted.pending:
+            self.notes.append(Note("refuse", raw=int(Diagnostic.AUTHENTICATION_FAILURE)))
+        self._admit(self.granted)
+        return outcome
 
     def _refused(self, diagnostic: Diagnostic, conformance: int) -> bytes:
         self.notes.append(Note("refuse", raw=int(diagnostic)))
         self.hang_up = self.kind.close_after_refusal
-        return acse.aare(diagnostic, acse.initiate_response(conformance, self.kind.max_pdu))
+        ciphered, self._guard = self._guard is not None, None
+        initiate = b"" if ciphered else acse.initiate_response(conformance, self.kind.max_pdu)
+        return acse.aare(diagnostic, initiate, 3 if ciphered else 1)
 
-    def _verdict(self, client: int, request: AssociationRequest, mood: Mood) -> Diagnostic:
-        """Return why a client is not let in, NONE when it is."""
-        if request.context != _LN:
-            return Diagnostic.CONTEXT_NOT_SUPPORTED
-        if client not in self.kind.saps:
-            return Diagnostic.NO_REASON
-        return self._password(self.kind.saps[client], request, mood)
-
-    def _password(self, password: bytes | None, request: AssociationRequest, mood: Mood) -> Diagnostic:
-        if request.mechanism == _NO_MECHANISM:
-            return Diagnostic.NONE if password is None else Diagnostic.AUTHENTICATION_REQUIRED
-        if request.mechanism != _LLS or password is None:
-            return Diagnostic.MECHANISM_NOT_RECOGNISED
-        if request.secret != password or FaultKind.REFUSE_LLS in mood:
-            return Diagnostic.AUTHENTICATION_FAILURE
-        return Diagnostic.NONE
-
-    def _get(self, client: int, apdu: bytes, mood: Mood) -> bytes | None:
-        granted = self.granted
-        if granted is None or granted.client != client:
-            return services.exception(1, 1)
-        if FaultKind.EXCEPTION in mood:
-            return services.exception(1, 3)
-        try:
-            request = services.parse_get(apdu)
-        except BadRequest:
-            return services.exception(2, 3)
-        answer = self._served(request, granted, mood)
-        if FaultKind.WRONG_INVOKE in mood:
-            return answer[:2] + bytes((answer[2] ^ 0x07,)) + answer[3:]
-        return answer
-
-    def _served(self, request: GetNormal | GetNext | GetList, granted: Granted, mood: Mood) -> bytes:
-        match request:
-            case GetNormal():
-                self._long = None
-                return self._normal(request, granted, mood)
-            case GetNext():
-                return self._next_block(request, granted)
-            case GetList():
-                self._long = None
-                return self._list(request, granted, mood)
-
-    def _normal(self, request: GetNormal, granted: Granted, mood: Mood) -> bytes:
-        forge = self._forging(request.invoke) if self.forge and self.objects.poison else None
-        outcome = self._read(request, granted, mood, forge)
-        self._note("get", request, outcome)
-        answer = services.normal(request.invoke, outcome)
-        if isinstance(outcome, DataAccess) or len(answer) <= self._unblocked(granted):
-            return answer
-        return self._first_block(request.invoke, outcome.data, granted)
-
-    def _forging(self, invoke: int) -> Callable[[bytes, bytes], bytes] | None:
-        link = self.forge
-        head = b"\xc4\x01%c\x00" % invoke
-        return None if link is None else lambda data, wanted: link(head + data, wanted)
-
-    def _read(
-        self,
-        item: GetNormal,
-        granted: Granted,
-        mood: Mood,
-        forge: Callable[[bytes, bytes], bytes] | None = None,
-    ) -> Reading | DataAccess:
-        if FaultKind.BUSY in mood:
-            return DataAccess.TEMPORARY_FAILURE
-        if item.selective:
-            return DataAccess.SCOPE_VIOLATED
-        return self.objects.read(item.key, trusted=granted.trusted, forge=forge)
-
-    def _note(self, event: str, item: GetNormal, outcome: Reading | DataAccess) -> None:
-        name = str(Obis.from_bytes(item.key[2:8]))
-        if isinstance(outcome, DataAccess):
-            self.notes.append(Note("denied", name, item.key[8], int(outcome), item.invoke))
-        else:
-            self.notes.append(Note(event, name, item.key[8], outcome.raw, item.invoke))
-
-    def _list(self, request: GetList, granted: Granted, mood: Mood) -> bytes:
-        if not granted.conformance & CONFORMANCE_LIST:
-            return services.exception(1, 2)
-        outcomes = []
-        for item in request.items:
-            outcome = self._read(item, granted, mood)
-            self._note("list", item, outcome)
-            outcomes.append(outcome)
-        body = services.listed(outcomes)
-        answer = services.with_list(request.invoke, body)
-        return answer if len(answer) <= self._unblocked(granted) else self._first_block(request.invoke, body, granted)
-
-    def _unblocked(self, granted: Granted) -> int:
-        """Return how long an answer may be before it is cut into blocks."""
-        return min(granted.max_pdu, self.kind.block_octets or granted.max_pdu)
-
-    def _first_block(self, invoke: int, raw: bytes, granted: Granted) -> bytes:
-        """Begin a block transfer; without its conformance bit the data cannot be had."""
-        if not granted.conformance & CONFORMANCE_BLOCK_GET:
-            return services.normal(invoke, DataAccess.OBJECT_UNAVAILABLE)
-        self._long = _LongGet(invoke, raw)
-        return self._block(self._long, granted)
-
-    def _block(self, long: _LongGet, granted: Granted) -> bytes:
-        size = max(1, granted.max_pdu - services.BLOCK_OVERHEAD)
-        size = min(size, self.kind.block_octets or size)
-        part, long.rest = long.rest[:size], long.rest[size:]
-        if not long.rest:
-            self._long = None
-        return services.block(long.invoke, long.number, part, last=not long.rest)
-
-    def _next_block(self, request: GetNext, granted: Granted) -> bytes:
-        long = self._long
-        if long is None:
-            return services.block_refused(request.invoke, request.block, DataAccess.NO_LONG_GET)
-        if request.block != long.number or request.invoke & 0x0F != long.invoke & 0x0F:
-            self._long = None
-            return services.block_refused(request.invoke, request.block, DataAccess.BLOCK_NUMBER_INVALID)
-        long.number += 1
-        return self._block(long, granted)
+    def _released(self, apdu: bytes) -> bytes:
+        """RLRQ: protected as the AARQ was, or plain."""
+        guard, conformance = self._guard, self.granted.conformance if self.granted else 0
+        information = b""
+        if guard is not None:
+            try:
+                information = acse.released_information(apdu)
+                guard.open_initiate(information) if information else b""
+            except Undeciphered as error:
+                return self._undeciphered(error)
+            except BadRequest:
+                return _UNREADABLE
+            if not information and self.kind.strict_release:
+                return _NOT_SUPPORTED
+        self.release()
+        self.notes.append(Note("disc"))
+        if guard is None or not information:
+            return acse.rlre()
+        return acse.rlre(guard.close_initiate(acse.initiate_response(conformance, self.kind.max_pdu)))

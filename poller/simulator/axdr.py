@@ -6,7 +6,6 @@ Integers, texts and parts in; octets with their type tag out. It only writes: wh
 
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
@@ -70,19 +69,11 @@ def scaler_unit(scaler: int, unit: int) -> bytes:
     return structure((Form.INT8.encode(scaler), Form.ENUM.encode(unit)))
 
 
-def date_time(wall_ms: int) -> bytes:
-    """Return the twelve octets of a COSEM date-time in UTC (deviation 0, status 0)."""
-    moment = datetime.fromtimestamp(wall_ms / 1000, UTC)
-    return struct.pack(
-        ">HBBBBBBBhB",
-        moment.year,
-        moment.month,
-        moment.day,
-        moment.isoweekday(),
-        moment.hour,
-        moment.minute,
-        moment.second,
-        moment.microsecond // 10_000,
-        0,
-        0,
-    )
+def boolean(truth: bool) -> bytes:
+    """Return a boolean (3)."""
+    return b"\x03\x01" if truth else b"\x03\x00"
+
+
+def bit_string(octets: bytes) -> bytes:
+    """Return a bit-string (4) of whole octets."""
+    return b"\x04" + length(8 * len(octets)) + octets

@@ -70,6 +70,7 @@ _FAULT_FIELDS: Final = frozenset({
     "milliseconds",
     "octets",
     "where",
+    "skip",
 })
 
 
@@ -93,6 +94,7 @@ def fault(command: Command) -> Fault:
         milliseconds=_number(command, "milliseconds", defaults.milliseconds, _LONGEST) or defaults.milliseconds,
         octets=_whole(command, "octets", defaults.octets, _MOST_GARBAGE) or defaults.octets,
         where=_choice(Where, "where", command.get("where", defaults.where)),
+        skip=_whole(command, "skip", None, _MOST) or 0,
     )
 
 

@@ -9,12 +9,15 @@ from random import Random
 from typing import Final
 
 from common.clock import Clock
+from poller.simulator import current_association, measured, stores, switching
 from poller.simulator.faults import Fault, FaultBook
 from poller.simulator.frames import ReaderCounters
 from poller.simulator.link import LinkCounters
+from poller.simulator.meter_clock import MeterClock
 from poller.simulator.objects import ObjectBook
 from poller.simulator.personality import BadSpecification, LingerHow, Personality, personality
 from poller.simulator.quantities import Registers, first_energy
+from poller.simulator.secrecy import KeyRing
 
 _LONGEST_DELAY: Final = 600.0
 """Seconds a meter may take to answer: more is a mistake in a scenario."""
@@ -67,6 +70,12 @@ class Counters:
     refused: int = 0
     gets: int = 0
     """Attributes answered with data, in lists or alone."""
+    sets: int = 0
+    """Attributes written."""
+    actions: int = 0
+    """Methods carried out."""
+    undeciphered: int = 0
+    """Protected requests that were refused."""
     lists: int = 0
     """Attributes of these answered in lists."""
     denied: int = 0
@@ -99,6 +108,8 @@ class Device:
     registers: Registers = field(init=False)
     objects: ObjectBook = field(init=False)
     faults: FaultBook = field(init=False)
+    ring: KeyRing | None = field(init=False)
+    time: MeterClock = field(init=False)
     random: Random = field(init=False)
     _hold: tuple[float, LingerHow] = (0.0, LingerHow.DM)
     _lingering_until: float = -1.0
@@ -110,10 +121,29 @@ class Device:
         self._hold = (self.kind.linger, self.kind.linger_how)
         self.random = Random(f"{spec.seed}/{spec.name}")  # noqa: S311 - a repeatable scenario, no secret
         self.registers = Registers(energy=first_energy(self.index))
-        self.objects = ObjectBook(self.kind, self.serial, self.clock, self.registers, poison=spec.poison)
+        self.ring = self._ring()
+        self.time = MeterClock(self.clock, self.kind.clock)
+        self.objects = self._book()
         self.faults = FaultBook(self.random)
         for fault in spec.faults:
             self.faults.arm(fault, self.clock.monotonic())
+
+    def _ring(self) -> KeyRing | None:
+        keys = self.kind.keys
+        return None if keys is None else KeyRing(keys, keys.title or b"SIM" + (self.index + 1).to_bytes(5, "big"))
+
+    def _book(self) -> ObjectBook:
+        """Return all objects of the meter, in the order of its object list."""
+        kind, book = self.kind, ObjectBook(poison=self.spec.poison)
+        period = kind.profile.period
+        measured.install(book, self.registers, kind.channel)
+        measured.install_names(book, self.serial, self.ring.title if self.ring else b"")
+        self.time.install(book, period)
+        current_association.install(book, kind, self.ring)
+        stores.install(book, self.time, kind.channel, period)
+        switching.Relay().install(book)
+        switching.install_limiter(book, kind.channel)
+        return book
 
     @property
     def serial(self) -> str:

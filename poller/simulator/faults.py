@@ -22,6 +22,8 @@ class Asked(StrEnum):
     POLL = "poll"
     AARQ = "aarq"
     GET = "get"
+    SET = "set"
+    ACTION = "action"
     RELEASE = "release"
     OTHER = "other"
 
@@ -48,6 +50,13 @@ class FaultKind(StrEnum):
     WRONG_NS = "wrong_ns"
     WRONG_INVOKE = "wrong_invoke"
     SLOW = "slow"
+    SECOND_MASTER = "second_master"
+    REBOOT_MID_BLOCK = "reboot_mid_block"
+    WRONG_TAG = "wrong_tag"
+    REPLAY = "replay"
+    LIST_WRAPPED = "list_wrapped"
+    LIST_SHORT = "list_short"
+    LOST_BLOCK = "lost_block"
 
 
 class Where(StrEnum):
@@ -59,14 +68,22 @@ class Where(StrEnum):
 
 
 ANY: Final = frozenset(Asked)
-_INFORMATION: Final = frozenset({Asked.AARQ, Asked.GET, Asked.RELEASE, Asked.OTHER})
+_SERVICES: Final = frozenset({Asked.GET, Asked.SET, Asked.ACTION, Asked.OTHER})
+_INFORMATION: Final = _SERVICES | {Asked.AARQ, Asked.RELEASE}
 STRIKES: Final = {
     FaultKind.BAD_HCS: _INFORMATION,
     FaultKind.WRONG_NS: _INFORMATION,
     FaultKind.DUPLICATE: _INFORMATION,
     FaultKind.BUSY: frozenset({Asked.GET}),
     FaultKind.WRONG_INVOKE: frozenset({Asked.GET}),
-    FaultKind.EXCEPTION: frozenset({Asked.GET, Asked.OTHER}),
+    FaultKind.EXCEPTION: _SERVICES,
+    FaultKind.REBOOT_MID_BLOCK: _SERVICES,
+    FaultKind.WRONG_TAG: _SERVICES,
+    FaultKind.REPLAY: _SERVICES,
+    FaultKind.LIST_WRAPPED: frozenset({Asked.GET}),
+    FaultKind.LIST_SHORT: frozenset({Asked.GET, Asked.SET}),
+    FaultKind.LOST_BLOCK: _SERVICES,
+    FaultKind.SECOND_MASTER: _INFORMATION,
     FaultKind.RNR: _INFORMATION | {Asked.POLL},
     FaultKind.REFUSE_LLS: frozenset({Asked.AARQ}),
     FaultKind.DM: frozenset({Asked.SNRM}),
@@ -80,6 +97,7 @@ HDLC_ONLY: Final = frozenset({
     FaultKind.DM,
     FaultKind.FRMR,
     FaultKind.WRONG_NS,
+    FaultKind.SECOND_MASTER,
 })
 
 
@@ -98,6 +116,8 @@ class Fault:
     octets: int = 16
     """Length of garbage."""
     where: Where = Where.BEFORE
+    skip: int = 0
+    """How many questions that it could hit are let pass first."""
 
     def strikes(self, asked: Asked) -> bool:
         """Say whether this kind of question can be hit."""
@@ -109,6 +129,7 @@ class _Armed:
     fault: Fault
     left: int | None
     until: float | None
+    skip: int = 0
 
 
 @dataclass(slots=True)
@@ -127,7 +148,7 @@ class FaultBook:
         if fault.count is None and fault.lasting is None and fault.probability >= 1.0:
             fault = replace(fault, count=1)
         until = None if fault.lasting is None else now + fault.lasting
-        self._armed.append(_Armed(fault, fault.count, until))
+        self._armed.append(_Armed(fault, fault.count, until, fault.skip))
         return True
 
     def clear(self) -> None:
@@ -139,18 +160,24 @@ class FaultBook:
         """The kinds armed now, in order of arming."""
         return [armed.fault.kind.value for armed in self._armed]
 
-    def draw(self, asked: Asked, now: float) -> tuple[Fault, ...]:
-        """Return the faults that strike this question, and use them up."""
+    def draw(self, asked: Asked, now: float, *, mid_block: bool = False) -> tuple[Fault, ...]:
+        """Return the faults that strike this question, and use them up; ``mid_block``: blocks are being told."""
         if not self._armed:
             return ()
         self._armed = [armed for armed in self._armed if armed.until is None or now < armed.until]
-        struck = [armed for armed in self._armed if armed.fault.strikes(asked) and self._hits(armed.fault)]
+        able = [armed for armed in self._armed if armed.fault.strikes(asked)]
+        if not mid_block:
+            able = [armed for armed in able if armed.fault.kind is not FaultKind.REBOOT_MID_BLOCK]
+        struck = [armed for armed in able if self._hits(armed)]
         for armed in struck:
             self._use(armed)
         return tuple(armed.fault for armed in struck)
 
-    def _hits(self, fault: Fault) -> bool:
-        return fault.probability >= 1.0 or self.random.random() < fault.probability
+    def _hits(self, armed: _Armed) -> bool:
+        if armed.skip:
+            armed.skip -= 1
+            return False
+        return armed.fault.probability >= 1.0 or self.random.random() < armed.fault.probability
 
     def _use(self, armed: _Armed) -> None:
         kind = armed.fault.kind.value

@@ -38,6 +38,7 @@ _UNNUMBERED: Final = {0x83: Kind.SNRM, 0x43: Kind.DISC, 0x03: Kind.UI}
 RR: Final = 0x01
 RNR: Final = 0x05
 REJ: Final = 0x09
+SNRM: Final = 0x83
 UA: Final = 0x63
 DM: Final = 0x0F
 FRMR: Final = 0x87

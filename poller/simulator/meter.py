@@ -10,9 +10,9 @@ from typing import Final
 
 from common.errors import Hopeless
 from poller.simulator.answer_log import AnswerLog
-from poller.simulator.application import Note
 from poller.simulator.device import Device
 from poller.simulator.loop import READ, WRITE, Loop, Timer
+from poller.simulator.notes import Note
 from poller.simulator.personality import LingerHow, SecondClient
 from poller.simulator.session import Session, session
 from poller.simulator.steps import Finish, Record, Reset, Send, Step, Wait

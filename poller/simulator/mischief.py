@@ -88,6 +88,25 @@ def _twice(octets: bytes) -> list[Step]:
     return [Send(octets), Send(octets)]
 
 
+_FOREIGNER: Final = b"\xc9"
+"""Client address 0x64: another master on the same line."""
+
+
+def _second_master(steps: list[Step], _fault: Fault, _random: Random) -> list[Step]:
+    """Put before an answer what another client says to the same meter, and what it is told."""
+    first = next((step.octets for step in steps if isinstance(step, Send)), b"")
+    heard = frames.FrameReader().feed(first, 0.0)
+    if not heard:
+        return steps
+    meter = heard[0].source
+    said = (
+        Frame(meter, _FOREIGNER, frames.SNRM | frames.POLL),
+        Frame(_FOREIGNER, meter, frames.UA | frames.POLL),
+        Frame(_FOREIGNER, meter, heard[0].control, b"\xe6\xe7\x00\xc4\x01\xc1\x00\x11\x2a"),
+    )
+    return [*(Send(frames.encode(frame)) for frame in said), *steps]
+
+
 def _slow(steps: list[Step], fault: Fault, _random: Random) -> list[Step]:
     pause = Wait(fault.milliseconds / 1000)
     slowed: list[Step] = []
@@ -106,6 +125,7 @@ BENDS: Final[Mapping[FaultKind, Bend]] = {
     FaultKind.HALF: _each_send(_half),
     FaultKind.RST: _each_send(_rst),
     FaultKind.FIN: _each_send(_fin),
+    FaultKind.SECOND_MASTER: _second_master,
     FaultKind.GARBAGE: _garbage,
     FaultKind.SLOW: _slow,
     FaultKind.STALL: _stall,
@@ -116,7 +136,8 @@ BENDS: Final[Mapping[FaultKind, Bend]] = {
 
 SPOILING: Final = frozenset({
     *(FaultKind.DROP, FaultKind.BAD_FCS, FaultKind.BAD_HCS, FaultKind.HALF, FaultKind.RST, FaultKind.FIN),
-    *(FaultKind.WRONG_NS, FaultKind.WRONG_INVOKE, FaultKind.EXCEPTION),
+    *(FaultKind.WRONG_NS, FaultKind.WRONG_INVOKE, FaultKind.EXCEPTION, FaultKind.REBOOT_MID_BLOCK),
+    *(FaultKind.WRONG_TAG, FaultKind.REPLAY, FaultKind.LIST_WRAPPED, FaultKind.LIST_SHORT),
 })
 
 

@@ -1,35 +1,40 @@
-"""The COSEM objects of one simulated meter and what their attributes answer.
+"""The COSEM objects of one simulated meter: what their attributes answer and take, and what their methods do.
 
-The nine octets that name an attribute in a GET (class, logical name, attribute) in; encoded data with its raw value,
-or the reason of refusal, out. Registers step the counters in ``quantities``. No association, no transport, no log.
+The nine octets that name an attribute or a method (class, logical name, number) and who asks in; encoded data with its
+raw value, or the reason of refusal, out. Objects are made in modules of their own and put in with ``add``. No log.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from typing import Final, NamedTuple
 
-from common.clock import Clock
 from common.obis import Obis
-from poller.simulator import axdr, quantities
+from poller.simulator import axdr
+from poller.simulator.association import Granted
 from poller.simulator.axdr import Form
-from poller.simulator.personality import Personality
-from poller.simulator.quantities import Registers
+from poller.simulator.values import Value
 
 
 class DataAccess(IntEnum):
-    """data-access-result codes a meter answers with."""
+    """data-access-result and action-result codes a meter answers with."""
 
+    SUCCESS = 0
     HARDWARE_FAULT = 1
     TEMPORARY_FAILURE = 2
     READ_WRITE_DENIED = 3
     OBJECT_UNDEFINED = 4
     OBJECT_CLASS_INCONSISTENT = 9
     OBJECT_UNAVAILABLE = 11
+    TYPE_UNMATCHED = 12
     SCOPE_VIOLATED = 13
+    DATA_BLOCK_UNAVAILABLE = 14
+    LONG_ABORTED = 15
     NO_LONG_GET = 16
+    LONG_SET_ABORTED = 17
+    NO_LONG_SET = 18
     BLOCK_NUMBER_INVALID = 19
+    OTHER_REASON = 250
 
 
 Raw = int | str | list[int]
@@ -42,200 +47,187 @@ class Reading(NamedTuple):
     raw: Raw
 
 
+class Selection(NamedTuple):
+    """What a client wants of a long attribute."""
+
+    selector: int
+    value: Value
+
+
+class Done(NamedTuple):
+    """What a method came to, and the data it returns."""
+
+    result: DataAccess = DataAccess.SUCCESS
+    data: bytes | None = None
+
+
 Forge = Callable[[bytes, bytes], bytes]
 """Data but for its last two octets, and a wanted frame checksum, to those two octets."""
 Reader = Callable[[Forge | None], Reading]
-Quantity = Callable[[int], int]
-
-_DATA: Final = 1
-_REGISTER: Final = 3
-_CLOCK: Final = 8
-_ASSOCIATION: Final = 15
-_UNITS: Final = {1: (30, 27), 2: (30, 27), 3: (32, 29), 4: (32, 29), 9: (31, 28), 10: (31, 28)}
-"""Value group C to the unit of its energies and of its demands."""
-_ENERGY_D: Final = (8, 9, 29)
-_DEMAND_D: Final = (2, 6, 16)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One register: value groups C, D, E, how its number is written, and the number."""
-
-    groups: tuple[int, int, int]
-    form: Form
-    scaler: int
-    unit: int
-    quantity: Quantity
-
-
-def _slow(start: int, reads: int) -> Quantity:
-    """Return a number that begins at ``start`` and rises by one in so many reads."""
-    return lambda count: start + count // reads
-
-
-_PHASES: Final = range(3)
-MEASURED: Final = (
-    *(Measured((32 + 20 * p, 7, 0), Form.UINT32, -2, 35, partial(quantities.voltage, phase=p)) for p in _PHASES),
-    *(Measured((31 + 20 * p, 7, 0), Form.UINT32, -3, 33, partial(quantities.current, phase=p)) for p in _PHASES),
-    *(Measured((21 + 20 * p, 7, 0), Form.INT32, -1, 27, partial(quantities.phase_power, phase=p)) for p in _PHASES),
-    Measured((14, 7, 0), Form.UINT32, -2, 44, quantities.frequency),
-    Measured((1, 7, 0), Form.INT32, -1, 27, quantities.active_power),
-    Measured((15, 7, 0), Form.INT32, -1, 27, quantities.active_power),
-    Measured((3, 7, 0), Form.INT32, -1, 29, quantities.reactive_power),
-    Measured((9, 7, 0), Form.UINT32, -1, 28, quantities.apparent_power),
-    Measured((13, 7, 0), Form.INT16, -3, 255, quantities.power_factor),
-)
-FAMILIES: Final = tuple(
-    Measured(
-        (c, d, e),
-        Form.UINT32,
-        0,
-        _UNITS[c][0 if d in _ENERGY_D else 1],
-        _slow(1_000 * c + 100 * d + e, 10 * (e + 1)),
-    )
-    for c in _UNITS
-    for d in (*_ENERGY_D, *_DEMAND_D)
-    for e in range(5)
-    if (c, d, e) != (1, 8, 0)
-)
-ACTIVE_ENERGY: Final = (1, 8, 0)
+Viewer = Callable[[Granted, Selection | None], Reading | DataAccess]
+"""A reader that looks at who asks, and for what part."""
+Writer = Callable[[Value, Granted], DataAccess]
+Method = Callable[[Value, Granted], Done]
 
 PROTECTED: Final = frozenset({Obis(0, 0, 96, 2, 0).to_bytes(), Obis(0, 0, 240, 26, 0).to_bytes()})
 """Objects that an association without password is not shown."""
+_NO_ACCESS, _READ_ONLY, _WRITE_ONLY, _READ_AND_WRITE = 0, 1, 2, 3
+FIRST_BASE: Final = 0x0100
+BASE_STEP: Final = 0x00A0
+"""Short names: an object has room for seventeen attributes, or for its attributes and the methods of a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One object: the two octets of its class, its version, and where its attributes begin in short names."""
+
+    head: bytes
+    version: int
+    name: bytes
+    base: int
+    attributes: list[int] = field(default_factory=list)
+    methods: list[int] = field(default_factory=list)
+
+    @property
+    def class_id(self) -> int:
+        """The class as a number."""
+        return int.from_bytes(self.head, "big")
 
 
 @dataclass(slots=True)
 class ObjectBook:
     """All objects of one meter. ``poison`` chooses values so that 0x7E turns up wherever it can."""
 
-    kind: Personality
-    serial: str
-    clock: Clock
-    registers: Registers
     poison: bool = False
     hidden: set[bytes] = field(default_factory=set)
     """Logical names that this meter has ceased to have."""
+    instances: dict[bytes, Instance] = field(default_factory=dict)
     _readers: dict[bytes, Reader] = field(default_factory=dict)
-    _classes: dict[bytes, bytes] = field(default_factory=dict)
+    _viewers: dict[bytes, Viewer] = field(default_factory=dict)
+    _writers: dict[bytes, Writer] = field(default_factory=dict)
+    _methods: dict[bytes, Method] = field(default_factory=dict)
+    _selectors: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for measured in (*MEASURED, *FAMILIES):
-            self._register(measured)
-        name = self._name(ACTIVE_ENERGY)
-        self._add(_REGISTER, name, {2: self._active_energy, 3: _constant(axdr.scaler_unit(0, 30), [0, 30])})
-        self._texts()
-        self._add(
-            _CLOCK,
-            bytes((0, 0, 1, 0, 0, 255)),
-            {
-                2: self._time,
-                3: _constant(Form.INT16.encode(0), 0),
-                4: _constant(Form.UINT8.encode(0), 0),
-            },
-        )
-        self._add(
-            _ASSOCIATION,
-            bytes((0, 0, 40, 0, 0, 255)),
-            {
-                2: self._object_list,
-                8: _constant(Form.ENUM.encode(2), 2),
-            },
-        )
+    def add(self, class_id: int, name: bytes, attributes: Mapping[int, Reader], version: int = 0) -> None:
+        """Add an object with attributes that answer everybody alike; attribute 1 is its name."""
+        head = class_id.to_bytes(2, "big")
+        instance = Instance(head, version, name, FIRST_BASE + BASE_STEP * len(self.instances))
+        self.instances[name] = instance
+        own_name = constant(axdr.octet_string(name), str(Obis.from_bytes(name)))
+        for attribute, reader in {1: own_name, **attributes}.items():
+            self._readers[head + name + bytes((attribute,))] = reader
+            instance.attributes.append(attribute)
 
-    def read(self, key: bytes, *, trusted: bool, forge: Forge | None = None) -> Reading | DataAccess:
-        """Return what attribute ``key`` answers to a client that gave a password (``trusted``) or none."""
+    def views(self, name: bytes, viewers: Mapping[int, Viewer], selectors: tuple[int, ...] = ()) -> None:
+        """Let attributes of an object answer by who asks; ``selectors``: the parts that can be asked for."""
+        instance = self.instances[name]
+        for attribute, viewer in viewers.items():
+            key = instance.head + name + bytes((attribute,))
+            self._viewers[key] = viewer
+            self._selectors[key] = selectors
+            instance.attributes.append(attribute)
+
+    def takes(self, name: bytes, writers: Mapping[int, Writer]) -> None:
+        """Let attributes of an object be written."""
+        instance = self.instances[name]
+        for attribute, writer in writers.items():
+            self._writers[instance.head + name + bytes((attribute,))] = writer
+            if attribute not in instance.attributes:
+                instance.attributes.append(attribute)
+
+    def does(self, name: bytes, methods: Mapping[int, Method]) -> None:
+        """Give an object methods."""
+        instance = self.instances[name]
+        for number, method in methods.items():
+            self._methods[instance.head + name + bytes((number,))] = method
+            instance.methods.append(number)
+
+    def read(
+        self, key: bytes, granted: Granted, selection: Selection | None = None, forge: Forge | None = None
+    ) -> Reading | DataAccess:
+        """Return what attribute ``key`` answers."""
         name = key[2:8]
         reader = self._readers.get(key)
         if reader is None or name in self.hidden:
-            return self._whole(key) if key[8] == 0 and self._has(key) else self._absent(key)
-        if not trusted and name in PROTECTED and key[8] > 1:
+            return self._uncommon(key, granted, selection)
+        if not granted.trusted and name in PROTECTED and key[8] > 1:
             return DataAccess.READ_WRITE_DENIED
-        return reader(forge)
+        return reader(forge) if selection is None else DataAccess.SCOPE_VIOLATED
+
+    def _uncommon(self, key: bytes, granted: Granted, selection: Selection | None) -> Reading | DataAccess:
+        if not self._has(key):
+            return self._absent(key)
+        viewer = self._viewers.get(key)
+        if viewer is not None:
+            if selection is not None and selection.selector not in self._selectors[key]:
+                return DataAccess.SCOPE_VIOLATED
+            return viewer(granted, selection)
+        if key[8] == 0:
+            return self._whole(key, granted)
+        return DataAccess.READ_WRITE_DENIED if key in self._writers else self._absent(key)
+
+    def write(self, key: bytes, value: Value, granted: Granted) -> DataAccess:
+        """Let attribute ``key`` take a value."""
+        if not self._has(key) or key[8] not in self.instances[key[2:8]].attributes:
+            return self._absent(key)
+        writer = self._writers.get(key)
+        return DataAccess.READ_WRITE_DENIED if writer is None or not granted.trusted else writer(value, granted)
+
+    def call(self, key: bytes, value: Value, granted: Granted) -> Done:
+        """Carry out method ``key``."""
+        method = self._methods.get(key)
+        if method is None or key[2:8] in self.hidden:
+            return Done(self._absent(key))
+        return method(value, granted) if granted.trusted else Done(DataAccess.READ_WRITE_DENIED)
 
     def _has(self, key: bytes) -> bool:
-        return self._classes.get(key[2:8]) == key[:2] and key[2:8] not in self.hidden
+        instance = self.instances.get(key[2:8])
+        return instance is not None and instance.head == key[:2] and instance.name not in self.hidden
 
     def _absent(self, key: bytes) -> DataAccess:
-        """Say why there is no such attribute."""
-        if key[2:8] in self.hidden or key[2:8] not in self._classes:
+        """Say why there is no such attribute or method."""
+        if key[2:8] in self.hidden or key[2:8] not in self.instances:
             return DataAccess.OBJECT_UNDEFINED
         return DataAccess.OBJECT_UNAVAILABLE if self._has(key) else DataAccess.OBJECT_CLASS_INCONSISTENT
 
-    def _whole(self, key: bytes) -> Reading:
+    def _whole(self, key: bytes, granted: Granted) -> Reading:
         """Attribute 0: all attributes in one structure."""
-        parts = [self._readers[at](None) for at in sorted(self._readers) if at.startswith(key[:8])]
-        return Reading(axdr.structure([part.data for part in parts]), f"{len(parts)} attributes")
+        attributes = sorted(self.instances[key[2:8]].attributes)
+        outcomes = [self.read(key[:8] + bytes((attribute,)), granted) for attribute in attributes]
+        parts = [axdr.NULL if isinstance(outcome, DataAccess) else outcome.data for outcome in outcomes]
+        return Reading(axdr.structure(parts), f"{len(parts)} attributes")
 
-    def _name(self, groups: tuple[int, int, int]) -> bytes:
-        return Obis(1, self.kind.channel, *groups).to_bytes()
+    def listed(self) -> list[Instance]:
+        """Return the objects that an object list shows, in their order."""
+        return [instance for name, instance in self.instances.items() if name not in self.hidden]
 
-    def _add(self, class_id: int, name: bytes, attributes: Mapping[int, Reader]) -> None:
-        head = class_id.to_bytes(2, "big")
-        self._classes[name] = head
-        self._readers[head + name + b"\x01"] = _constant(axdr.octet_string(name), str(Obis.from_bytes(name)))
-        for attribute, reader in attributes.items():
-            self._readers[head + name + bytes((attribute,))] = reader
+    def rights(self, instance: Instance, granted: Granted) -> bytes:
+        """Return the access rights of an object (62056-6-2, Association LN, object_list)."""
+        attributes = [self._attribute_right(instance, at, granted) for at in sorted(instance.attributes)]
+        mode = Form.ENUM.encode(int(granted.trusted))
+        methods = [axdr.structure((Form.INT8.encode(number), mode)) for number in sorted(instance.methods)]
+        return axdr.structure((axdr.array(attributes), axdr.array(methods)))
 
-    def _register(self, measured: Measured) -> None:
-        scaling = [measured.scaler, measured.unit]
-        self._add(
-            _REGISTER,
-            self._name(measured.groups),
-            {
-                2: partial(self._value, measured),
-                3: _constant(axdr.scaler_unit(*scaling), scaling),
-            },
-        )
+    def _attribute_right(self, instance: Instance, attribute: int, granted: Granted) -> bytes:
+        key = instance.head + instance.name + bytes((attribute,))
+        selectors = self._selectors.get(key)
+        shown = axdr.array([Form.INT8.encode(each) for each in selectors]) if selectors else axdr.NULL
+        return axdr.structure((Form.INT8.encode(attribute), Form.ENUM.encode(self._mode(key, granted)), shown))
 
-    def _value(self, measured: Measured, forge: Forge | None) -> Reading:
-        count = self.registers.next_count()
-        number = self._poisoned(measured.form, count, forge) if self.poison else measured.quantity(count)
-        return Reading(measured.form.encode(number), number)
-
-    def _poisoned(self, form: Form, count: int, forge: Forge | None) -> int:
-        """Return a number with 0x7E in it or in the checksum of the frame that will carry it."""
-        head = quantities.poisoned_head(form, count)
-        tail = bytes((0x7E, count & 0xFF))
-        if forge is not None:
-            tail = forge(bytes((form.tag,)) + head, quantities.poisoned_checksum(count))
-        return int(form.unpack(head + tail)[0])
-
-    def _active_energy(self, _forge: Forge | None) -> Reading:
-        self.registers.next_count()
-        number = self.registers.next_energy()
-        return Reading(Form.UINT32.encode(number), number)
-
-    def _time(self, _forge: Forge | None) -> Reading:
-        octets = axdr.date_time(self.clock.wall_ms())
-        return Reading(axdr.octet_string(octets), octets.hex())
-
-    def _texts(self) -> None:
-        """Serial number, firmware and the other plain Data objects."""
-        texts = {(1, 0, 0, 0, 0): self.serial, (0, 0, 96, 1, 0): self.serial, (1, 0, 0, 2, 0): "SIM 1.0"}
-        for groups, text in texts.items():
-            self._add(_DATA, bytes((*groups, 255)), {2: _constant(axdr.octet_string(text.encode()), text)})
-        numbers = {(1, 0, 0, 1, 0): 12, (1, 0, 0, 3, 3): 1_000, (1, 0, 0, 4, 2): 1, (0, 0, 96, 2, 0): 3}
-        numbers |= {(0, 0, 96, 14, 0): 1, (0, 0, 97, 97, 0): 0, (0, 0, 240, 26, 0): 0}
-        for groups, number in numbers.items():
-            self._add(_DATA, bytes((*groups, 255)), {2: _constant(Form.UINT16.encode(number), number)})
-
-    def _object_list(self, _forge: Forge | None) -> Reading:
-        entries = [self._entry(name, head) for name, head in self._classes.items() if name not in self.hidden]
-        return Reading(axdr.array(entries), f"{len(entries)} objects")
-
-    def _entry(self, name: bytes, head: bytes) -> bytes:
-        """Return one element of an object list: class, version, logical name, what may be read."""
-        attributes = sorted(key[8] for key in self._readers if key.startswith(head + name))
-        rights = [axdr.structure((Form.INT8.encode(at), Form.ENUM.encode(1), axdr.NULL)) for at in attributes]
-        version = 1 if int.from_bytes(head, "big") == _ASSOCIATION else 0
-        return axdr.structure((
-            Form.UINT16.encode(int.from_bytes(head, "big")),
-            Form.UINT8.encode(version),
-            axdr.octet_string(name),
-            axdr.structure((axdr.array(rights), axdr.array(()))),
-        ))
+    def _mode(self, key: bytes, granted: Granted) -> int:
+        if not granted.trusted and key[2:8] in PROTECTED and key[8] > 1:
+            return _NO_ACCESS
+        readable = key in self._readers or key in self._viewers
+        writable = granted.trusted and key in self._writers
+        return _READ_ONLY * readable + _WRITE_ONLY * writable
 
 
-def _constant(data: bytes, raw: Raw) -> Reader:
+def constant(data: bytes, raw: Raw) -> Reader:
+    """Return a reader that always answers the same."""
     reading = Reading(data, raw)
     return lambda _forge: reading
+
+
+def number(form: Form, value: int) -> Reader:
+    """Return a reader of a number that does not change."""
+    return constant(form.encode(value), value)

@@ -5,7 +5,7 @@ which of the habits of real meters it has; what goes wrong on request is in ``fa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -65,18 +65,126 @@ class LingerHow(StrEnum):
     """DM to SNRM until a DISC has been seen (WRAPPER: as DM)."""
 
 
+CONFORMANCE_PROTECTION: Final = 1 << (23 - 1)
+CONFORMANCE_GENERAL_BLOCKS: Final = 1 << (23 - 2)
+CONFORMANCE_READ: Final = 1 << (23 - 3)
+CONFORMANCE_WRITE: Final = 1 << (23 - 4)
 CONFORMANCE_ATTRIBUTE_0: Final = 1 << (23 - 10)
 CONFORMANCE_BLOCK_GET: Final = 1 << (23 - 11)
+CONFORMANCE_BLOCK_SET: Final = 1 << (23 - 12)
+CONFORMANCE_BLOCK_ACTION: Final = 1 << (23 - 13)
 CONFORMANCE_LIST: Final = 1 << (23 - 14)
+CONFORMANCE_NOTIFICATION: Final = 1 << (23 - 16)
+CONFORMANCE_ACCESS: Final = 1 << (23 - 17)
+CONFORMANCE_PARAMETERIZED: Final = 1 << (23 - 18)
 CONFORMANCE_GET: Final = 1 << (23 - 19)
 CONFORMANCE_SET: Final = 1 << (23 - 20)
+CONFORMANCE_SELECTION: Final = 1 << (23 - 21)
 CONFORMANCE_ACTION: Final = 1 << 0
+EVERYTHING: Final = (
+    CONFORMANCE_PROTECTION
+    | CONFORMANCE_GENERAL_BLOCKS
+    | CONFORMANCE_ATTRIBUTE_0
+    | CONFORMANCE_BLOCK_GET
+    | CONFORMANCE_BLOCK_SET
+    | CONFORMANCE_BLOCK_ACTION
+    | CONFORMANCE_LIST
+    | CONFORMANCE_NOTIFICATION
+    | CONFORMANCE_ACCESS
+    | CONFORMANCE_GET
+    | CONFORMANCE_SET
+    | CONFORMANCE_SELECTION
+    | CONFORMANCE_ACTION
+)
+"""All that a meter with logical names can here."""
+SHORT_NAMES: Final = (
+    CONFORMANCE_READ | CONFORMANCE_WRITE | CONFORMANCE_LIST | CONFORMANCE_PARAMETERIZED | CONFORMANCE_ATTRIBUTE_0
+)
+"""All that a meter with short names can here."""
 
 _LARGEST_ADDRESS: Final = {1: 0x7F, 2: 0x7F, 4: 0x3FFF}
 _LONGEST_INFO: Final = 2030
 """The length field of a frame ends at 2047."""
 _LARGEST_WINDOW: Final = 7
 _SAPS: Final = MappingProxyType({1: b"22222222", 16: None, 17: b"00000000", 32: b"11111111"})
+
+
+_TITLE: Final = 8
+_KEY: Final = 16
+_SUITES: Final = frozenset({0, 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a meter that ciphers knows. Both suites use keys of sixteen octets."""
+
+    encryption: bytes = field(default=bytes(range(16)), repr=False)
+    authentication: bytes = field(default=bytes(range(0xD0, 0xE0)), repr=False)
+    title: bytes = b""
+    """Its system title; empty: SIM and the number of the meter in five octets."""
+    suite: int = 0
+    policy: int = 0
+    """Bits of the security control that each request and answer needs: 0x10 authenticated, 0x20 encrypted."""
+    counter: int = 0
+    """Least invocation counter that is accepted at the start."""
+
+    def __post_init__(self) -> None:
+        if {len(self.encryption), len(self.authentication)} != {_KEY} or len(self.title) not in {0, _TITLE}:
+            raise BadSpecification(f"keys have {_KEY} octets, a system title {_TITLE}")
+        if self.suite not in _SUITES or self.policy & ~0x30 or not 0 <= self.counter <= 0xFFFFFFFF:
+            raise BadSpecification(f"suite {self.suite}, policy {self.policy:#x}, counter {self.counter}")
+
+
+@dataclass(frozen=True, slots=True)
+class SignOn:
+    """How a client proves itself by HLS: mechanism (3 MD5, 4 SHA-1, 5 GMAC, 6 SHA-256) and secret (GMAC: the keys)."""
+
+    mechanism: int
+    secret: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """How a meter's clock is at the start."""
+
+    offset: float = 0.0
+    """Seconds ahead of our clock."""
+    drift_ppm: float = 0.0
+    """Millionths that it gains on our clock."""
+    zone: int = 0
+    """Deviation of standard time, in minutes: UTC minus local time."""
+    summer: bool = False
+    """Whether daylight saving is active: one hour more, and its bit in the status."""
+    status: int = 0
+    """The other bits of the clock status."""
+
+
+class ProfileHabit(StrEnum):
+    """How some real meters differ about selective access to a profile."""
+
+    RANGE_LAST_ROW = "range-last-row"
+    """Any range is answered with the last row."""
+    NO_RANGE = "no-range"
+    NO_ENTRY = "no-entry"
+    CLOCK_SECOND = "clock-second"
+    """The clock is the second capture object."""
+    NULL_DATA = "null-data"
+    """What did not change since the row before is null-data; the clock too, where it went on by the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSetting:
+    """How the load profile of a meter is."""
+
+    period: int = 900
+    """Seconds between two rows."""
+    depth: int = 3_360
+    """Rows it holds: 35 days of quarters of an hour."""
+    habits: frozenset[ProfileHabit] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.period <= 86_400 or not 1 <= self.depth <= 100_000:
+            raise BadSpecification(f"profile of {self.depth} rows, one each {self.period} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +222,18 @@ class Personality:
     """UA without parameters."""
     close_after_refusal: bool = False
     """TCP is closed after an association was refused."""
+    strict_release: bool = False
+    """A plain RLRQ in a ciphered association is answered with an exception-response."""
+    general_blocks: bool = False
+    """Long answers go by general block transfer where that was negotiated, whatever else was."""
+    short_names: bool = False
+    """Short name referencing instead of logical names."""
+    sign_on: Mapping[int, SignOn] = field(default_factory=dict, repr=False)
+    """Client SAP to how it proves itself by HLS."""
+    keys: Keys | None = field(default=None, repr=False)
+    """None: this meter does not cipher."""
+    clock: ClockSetting = ClockSetting()
+    profile: ProfileSetting = ProfileSetting()
 
     def __post_init__(self) -> None:
         sizes = {*self.sizes, self.preferred_size}
@@ -128,12 +248,35 @@ class Personality:
             raise BadSpecification(f"{self.name}: linger {self.linger:g} s, inactivity {self.inactivity:g} s")
 
 
+_HLS_SECRET: Final = b"SimulatorSecret1"
+_SIGN_ON: Final = MappingProxyType({
+    33: SignOn(3, _HLS_SECRET),
+    34: SignOn(4, _HLS_SECRET),
+    35: SignOn(5),
+    36: SignOn(6, _HLS_SECRET),
+})
+_SECURE: Final = Personality(
+    "secure",
+    sizes=(4,),
+    preferred_size=4,
+    conformance=EVERYTHING,
+    channel=0,
+    max_pdu=1_024,
+    max_info=1_024,
+    window=7,
+    sign_on=_SIGN_ON,
+    keys=Keys(),
+)
+
 PERSONALITIES: Final[Mapping[str, Personality]] = MappingProxyType({
     kind.name: kind
     for kind in (
         Personality("microstar"),
         Personality("generic-list", sizes=(4,), preferred_size=4, conformance=0x00321D, channel=0),
         Personality("wrapper", transport=Transport.WRAPPER, conformance=0x00321D, channel=0),
+        _SECURE,
+        replace(_SECURE, name="secure-wrapper", transport=Transport.WRAPPER),
+        Personality("short-names", sizes=(4,), preferred_size=4, conformance=SHORT_NAMES, channel=0, short_names=True),
     )
 })
 

@@ -9,15 +9,26 @@ from typing import Final, Protocol, TypeVar
 
 from poller.simulator import acse, frames, mischief, services, wrapping
 from poller.simulator.acse import BadRequest
-from poller.simulator.application import CALM, Application, Mood, Note
+from poller.simulator.application import Application
 from poller.simulator.device import Device
 from poller.simulator.faults import Asked, Fault, FaultKind
 from poller.simulator.frames import POLL, Frame, FrameReader, Kind
 from poller.simulator.link import FROM_CLIENT, Link, State
+from poller.simulator.notes import CALM, Mood, Note
 from poller.simulator.personality import LingerHow, Transport
 from poller.simulator.steps import Finish, Record, Reset, Send, Step, Wait
 
-_BY_TAG: Final = {services.GET: Asked.GET, acse.AARQ: Asked.AARQ, acse.RLRQ: Asked.RELEASE}
+_BY_TAG: Final = {
+    services.GET: Asked.GET,
+    services.SET: Asked.SET,
+    services.ACTION: Asked.ACTION,
+    acse.AARQ: Asked.AARQ,
+    acse.RLRQ: Asked.RELEASE,
+    **dict.fromkeys((0xC8, 0xD0, 0xDB, 0xDC, services.READ, 0x25, 0x45), Asked.GET),
+    **dict.fromkeys((0xC9, 0xD1, services.WRITE, 0x26, 0x46), Asked.SET),
+    **dict.fromkeys((0xCB, 0xD3), Asked.ACTION),
+}
+"""Tags to what is asked. What general ciphering hides counts as a GET: nearly all of it is."""
 _BY_KIND: Final = {
     Kind.SNRM: Asked.SNRM,
     Kind.DISC: Asked.DISC,
@@ -27,6 +38,18 @@ _BY_KIND: Final = {
 }
 _AT_ONCE: Final = frozenset({"disc"})
 """Events that are recorded whatever becomes of the answer."""
+_COUNTED: Final = {
+    "get": ("gets",),
+    "list": ("gets", "lists"),
+    "set": ("sets",),
+    "action": ("actions",),
+    "associate": ("associations",),
+    "refuse": ("refused",),
+    "denied": ("denied",),
+    "disc": ("discs",),
+    "cipher": ("undeciphered",),
+}
+"""Events to the counters they raise."""
 Request = TypeVar("Request")
 MAX_BACKLOG: Final = 64
 """Requests taken from one stretch of octets; a client that asks more at once is only flooding."""
@@ -53,7 +76,7 @@ class _Answering:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._application = Application(device.kind, device.objects)
+        self._application = Application(device.kind, device.objects, device.ring, device.random)
         self._held = False
         self._unsaid: list[Record] = []
 
@@ -85,20 +108,8 @@ class _Answering:
 
     def _record(self, note: Note, fault: str) -> Record:
         counters = self._device.counters
-        match note.event:
-            case "get":
-                counters.gets += 1
-            case "list":
-                counters.gets += 1
-                counters.lists += 1
-            case "associate":
-                counters.associations += 1
-            case "refuse":
-                counters.refused += 1
-            case "denied":
-                counters.denied += 1
-            case "disc":
-                counters.discs += 1
+        for counted in _COUNTED.get(note.event, ()):
+            setattr(counters, counted, getattr(counters, counted) + 1)
         return Record(note, counters.associations, fault)
 
     def _count_association(self) -> None:
@@ -179,7 +190,7 @@ class HdlcSession(_Answering):
         how = self._device.lingering(now)
         if how is not None:
             return self._refused(frame, how)
-        struck = self._device.faults.draw(self._asked(frame), now)
+        struck = self._device.faults.draw(self._asked(frame), now, mid_block=self._application.mid_block)
         self._mood = frozenset(fault.kind for fault in struck)
         if FaultKind.DEAF in self._mood:
             return self._finished([], struck, carries=False)
@@ -195,6 +206,9 @@ class HdlcSession(_Answering):
             return [Frame(frame.source, frame.destination, frames.DM | POLL)]
         if FaultKind.FRMR in self._mood:
             return self._link.reject(frame)
+        if FaultKind.REBOOT_MID_BLOCK in self._mood:
+            self.reboot()
+            return []
         self._link.busy = FaultKind.RNR in self._mood
         said = self._link.handle(frame)
         return mischief.misnumbered(said) if FaultKind.WRONG_NS in self._mood else said
@@ -259,10 +273,12 @@ class WrapperSession(_Answering):
         if how is not None:
             return [] if how is LingerHow.SILENCE else [Finish()]
         asked = _BY_TAG.get(wrapped.apdu[0] if wrapped.apdu else 0, Asked.OTHER)
-        struck = self._device.faults.draw(asked, now)
+        struck = self._device.faults.draw(asked, now, mid_block=self._application.mid_block)
         mood = frozenset(fault.kind for fault in struck)
         answer = None
-        if FaultKind.DEAF not in mood:
+        if FaultKind.REBOOT_MID_BLOCK in mood:
+            self.reboot()
+        elif FaultKind.DEAF not in mood:
             answer = self._application.answer(wrapped.source, wrapped.apdu, mood)
         if answer is None:
             return self._finished([], struck, carries=False)

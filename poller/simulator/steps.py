@@ -5,7 +5,7 @@ A session returns steps, a connection carries them out in order. No socket and n
 
 from typing import NamedTuple
 
-from poller.simulator.application import Note
+from poller.simulator.notes import Note
 
 
 class Send(NamedTuple):

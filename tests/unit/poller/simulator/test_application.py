@@ -87,9 +87,16 @@ def test_another_client_has_no_part_in_an_association() -> None:
         ("c001c100010101200700ff0200", "c401c10109"),
         ("c001c100030101200700ff0900", "c401c1010b"),
         ("c001c100010000600100ff0200", "c401c100" + "090b" + b"SIM00000001".hex()),
-        ("c001c100030101200700ff0201", "c401c1010d"),
-        ("c101c100080000010000ff0200090c07e50118ff0e303950ffc400", "c501c103"),
-        ("c301c000080000010000ff0100", "c701c00300"),
+        ("c001c100030101200700ff02010200", "c401c1010d"),
+        ("c001c100030101200700ff0201", "d80203"),
+        ("c101c100080000010000ff0200090c07e50118ff0e303950ffc400", "c501c100"),
+        ("c101c100030101200700ff020006000000ff", "c501c103"),
+        ("c101c100030101630700ff020006000000ff", "c501c104"),
+        ("c101c100010101200700ff020006000000ff", "c501c109"),
+        ("c101c100030101200700ff090006000000ff", "c501c10b"),
+        ("c301c000080000010000ff0100", "c701c00000"),
+        ("c301c000080000010000ff0900", "c701c00b00"),
+        ("c301c000030101200700ff0100", "c701c00b00"),
         ("c002c100000001", "c402c101000000010110"),
         ("c003c10100030101200700ff0300", "d80102"),
         ("c009c10100", "d80203"),
@@ -120,7 +127,7 @@ def test_blocks_carry_the_whole_and_are_asked_by_number() -> None:
             break
         answer = bytes.fromhex(ask(meter, f"c002c1{number:08x}"))
         number += 1
-    whole = meter.objects.read(bytes.fromhex("000f0000280000ff02"), trusted=True)
+    whole = meter.objects.read(bytes.fromhex("000f0000280000ff02"), meter.granted)
     assert not isinstance(whole, int)
     assert raw == whole.data
 
@@ -173,7 +180,7 @@ def test_energy_rises_by_one_and_is_noted() -> None:
 
 
 def test_attribute_0_is_all_attributes() -> None:
-    assert ask(associated(), "c001c100080000010000ff0000").startswith("c401c1000204" + "09060000010000ff" + "090c")
+    assert ask(associated(), "c001c100080000010000ff0000").startswith("c401c1000209" + "09060000010000ff" + "090c")
 
 
 def test_a_hidden_object_is_undefined_and_comes_back() -> None:

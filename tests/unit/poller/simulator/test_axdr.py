@@ -27,7 +27,3 @@ from poller.simulator.axdr import Form
 )
 def test_data_is_written_as_published(octets: bytes, expected: str) -> None:
     assert octets.hex() == expected
-
-
-def test_a_date_time_is_utc_with_its_weekday() -> None:
-    assert axdr.date_time(1_039_006_531_120).hex() == "07d20c04030c371f" + "0c" + "0000" + "00"
