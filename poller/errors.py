@@ -3,7 +3,7 @@
 Goes in: a text that names what is wrong. Comes out: a typed error in the family that says what the caller does next.
 """
 
-from common.errors import Again, Relink
+from common.errors import Again, Hopeless, Relink
 
 
 class NameUnresolved(Relink):
@@ -36,6 +36,10 @@ class LinkLost(Relink):
 
 class ExchangeOverrun(Relink):
     """Octets kept coming and no exchange came to its end within its absolute limit."""
+
+
+class SerialMissing(Hopeless):
+    """A serial line was asked for, and pyserial is not installed."""
 
 
 class LineHeld(Again):

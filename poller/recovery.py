@@ -82,6 +82,7 @@ STEPS: Final[Mapping[type[BridgeError], Step]] = {
     worker.PeerReset: Step.RELINK,
     worker.LinkLost: Step.RELINK,
     worker.ExchangeOverrun: Step.RELINK,
+    worker.SerialMissing: Step.STOP,
     worker.LineHeld: Step.RETRY,
 }
 
