@@ -6,13 +6,11 @@ says why there is none. High-level security is only begun here: passes 3 and 4 a
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from poller.dlms.acse import Aare, Aarq, Context, MechanismName, Result, Source, encode_aarq
 from poller.dlms.apdu import Apdu, decode_apdu
-from poller.dlms.ciphering import Cipher
 from poller.dlms.errors import AssociationRefused, AuthenticationFailed, UnexpectedReply
-from poller.dlms.hls import check_challenge
 from poller.dlms.security import TITLE_OCTETS
 from poller.dlms.xdlms import (
     DLMS_VERSION,
@@ -23,6 +21,9 @@ from poller.dlms.xdlms import (
     ServiceError,
     encode_initiate_request,
 )
+
+if TYPE_CHECKING:  # without security neither is needed, and what they load weighs more than the whole protocol
+    from poller.dlms.ciphering import Cipher
 
 _AUTHENTICATION_DIAGNOSTICS: Final = range(11, 15)
 _HLS_PENDING: Final = 14
@@ -137,7 +138,7 @@ class Proposal:
     short_names: bool = False
     challenge: bytes = b""
     """Ours to the server; HLS only."""
-    cipher: Cipher | None = field(default=None, repr=False)
+    cipher: "Cipher | None" = field(default=None, repr=False)
     """There where APDUs are protected, or a system title is to be told."""
 
     @property
@@ -210,10 +211,12 @@ def _challenge(answer: Aare, mechanism: Mechanism, own: bytes) -> bytes:
     if answer.mechanism is not NAMES[mechanism] and (answer.mechanism is not None or not pending):
         granted = "none" if answer.mechanism is None else answer.mechanism.name.lower().replace("_", "-")
         raise AuthenticationFailed(f"the meter answers with mechanism {granted}, we offered {mechanism}")
+    from poller.dlms.hls import check_challenge
+
     return check_challenge(answer.secret, own)
 
 
-def _title(answer: Aare, cipher: Cipher | None) -> bytes:
+def _title(answer: Aare, cipher: "Cipher | None") -> bytes:
     """Return the meter's system title, and let the cipher know it; a configured one must be the meter's."""
     stated = answer.responding_title or b""
     if cipher is None:

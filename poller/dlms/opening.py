@@ -7,7 +7,7 @@ MAX_RESYNCS times.
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from common.errors import BridgeError, Skip
 from common.obis import Obis
@@ -16,7 +16,6 @@ from poller.dlms.apdu import decode_apdu
 from poller.dlms.association import NAMES, Association, Mechanism, Proposal, association_request, judge
 from poller.dlms.axdr import encode_data
 from poller.dlms.channel import Channel
-from poller.dlms.ciphering import Cipher
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import AttributeRef, MethodRef
 from poller.dlms.errors import (
@@ -28,9 +27,11 @@ from poller.dlms.errors import (
     ExceptionResponse,
 )
 from poller.dlms.exchange import Exchange
-from poller.dlms.hls import answer_challenge, confirms
 from poller.dlms.profile import Profile, Referencing
 from poller.dlms.security import CHALLENGE_OCTETS, MAX_COUNTER, SecuritySettings, SecuritySource
+
+if TYPE_CHECKING:
+    from poller.dlms.ciphering import Cipher
 
 MAX_RESYNCS: Final = 1
 """Counters raised in one opening: a meter that refuses the number it asked for asks for no other."""
@@ -162,6 +163,8 @@ def _own_proof(channel: Channel, terms: Association, challenge: bytes) -> bytes:
     """Return f(StoC), and make sure that f(CtoS) can be checked."""
     profile, cipher = channel.profile, _cipher(channel)
     if profile.mechanism is not Mechanism.HLS_GMAC:
+        from poller.dlms.hls import answer_challenge
+
         titles = cipher.client_title, terms.server_title
         return answer_challenge(NAMES[profile.mechanism], profile.secret, terms.server_challenge, challenge, *titles)
     if not cipher.server_title:
@@ -173,6 +176,8 @@ def _confirmed(channel: Channel, terms: Association, challenge: bytes, answer: b
     profile, cipher = channel.profile, _cipher(channel)
     if profile.mechanism is Mechanism.HLS_GMAC:
         return cipher.check_gmac(answer, challenge)
+    from poller.dlms.hls import answer_challenge, confirms
+
     titles = terms.server_title, cipher.client_title
     expected = answer_challenge(NAMES[profile.mechanism], profile.secret, challenge, terms.server_challenge, *titles)
     return confirms(expected, answer)
@@ -208,7 +213,7 @@ def _proposal(channel: Channel, challenge: bytes) -> Proposal:
     return Proposal(profile.proposed, profile.max_pdu, short, challenge, channel.cipher)
 
 
-def _cipher(channel: Channel) -> Cipher:
+def _cipher(channel: Channel) -> "Cipher":
     if channel.cipher is None:
         raise BadParameter("high-level security needs a source of challenges")
     return channel.cipher
