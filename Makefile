@@ -9,7 +9,7 @@ CODE := common poller publisher supervisor_qos admin_api
 PYTEST := $(BIN)/python -m pytest
 CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
 
-.PHONY: run test check lint packages system bench clean help
+.PHONY: run test check lint packages system bench bench-dlms clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
 	@echo "make system   the tests of the whole product under supervisord, with kills"
 	@echo "make bench    the numbers: latency, CPU and memory of this machine"
+	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make clean    removes .venv and caches; the state directory stays"
 
 run: $(VENV)/.run
@@ -34,6 +35,9 @@ system: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+
+bench-dlms: $(VENV)/.test
+	$(BIN)/python -m tests.bench.dlms
 
 # All four are run, so that one look shows everything.
 lint: $(VENV)/.test
