@@ -94,3 +94,53 @@ def test_releases() -> None:
     for octets in ("63028000", "6303800", "6403800100", ""):
         with pytest.raises(UnexpectedReply):
             decode_release(bytes.fromhex(octets[: len(octets) // 2 * 2]))
+
+
+# System titles, implementation information, long forms
+
+FULL = Aarq(Context.LN_CIPHERED, MechanismName.HLS_GMAC, bytes(200), b"c" * 64, b"MMM\0\0\0\0\1", b"an implementation")
+
+
+def test_a_request_has_its_fields_in_the_order_of_their_tags() -> None:
+    octets = encode_aarq(FULL)
+    at = [
+        octets.index(field) for field in (b"\xa1\x09", b"\xa6\x0a", b"\x8a\x02", b"\x8b\x07", b"\xac\x42", b"\xbd\x11")
+    ]
+    assert at == sorted(at)
+    assert octets[:3] == b"\x60\x82" + bytes(((len(octets) - 4) >> 8,))
+    assert decode_aarq(octets) == FULL
+
+
+@pytest.mark.parametrize("octets_of_length", [1, 2, 3, 4])
+def test_an_answer_with_lengths_in_the_long_form(octets_of_length: int) -> None:
+    def long(tag: int, content: bytes) -> bytes:
+        return bytes((tag, 0x80 | octets_of_length)) + len(content).to_bytes(octets_of_length, "big") + content
+
+    content = (
+        long(0xA1, long(0x06, bytes.fromhex("60857405080103")))
+        + long(0xA2, long(0x02, b"\0"))
+        + long(0xA3, long(0xA1, long(0x02, b"\x0e")))
+        + long(0xA4, long(0x04, b"METER001"))
+        + long(0x88, b"\x07\x80")
+        + long(0x89, bytes.fromhex("60857405080205"))
+        + long(0xAA, long(0x80, b"s" * 32))
+        + long(0xBD, b"text")
+        + long(0xBE, long(0x04, bytes(90)))
+    )
+    aare = decode_aare(long(0x61, content))
+    assert (aare.context, aare.mechanism, aare.diagnostic) == (Context.LN_CIPHERED, MechanismName.HLS_GMAC, 14)
+    assert (aare.responding_title, aare.secret) == (b"METER001", b"s" * 32)
+    assert (aare.implementation, aare.user_information) == (b"text", bytes(90))
+
+
+def test_a_release_with_user_information() -> None:
+    octets = encode_rlrq(b"\x21\x05\x30\0\0\0\1")
+    assert octets.hex() == "620e800100be0904072105300000000 1".replace(" ", "")
+    assert decode_release(octets).user_information == b"\x21\x05\x30\0\0\0\1"
+    long = encode_rlrq(bytes(300))
+    assert decode_release(long).user_information == bytes(300)
+
+
+def test_a_password_or_challenge_does_not_print() -> None:
+    assert "c" * 8 not in repr(FULL)
+    assert "hunter2" not in repr(Aarq(Context.LN, MechanismName.LLS, INITIATE, b"hunter2"))

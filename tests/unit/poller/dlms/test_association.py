@@ -1,11 +1,24 @@
 """What an AARE makes of a proposal."""
 
+from dataclasses import replace
+
 import pytest
 
+from poller.dlms.acse import Aare, Aarq, Context, MechanismName, Result, Source
 from poller.dlms.apdu import decode_apdu
-from poller.dlms.association import Association, Mechanism, Proposal, association_request, judge
-from poller.dlms.errors import AssociationRefused, AuthenticationFailed, UnexpectedReply
-from poller.dlms.xdlms import DEFAULT_CONFORMANCE
+from poller.dlms.association import NAMES, Association, Mechanism, Proposal, association_request, judge
+from poller.dlms.ciphering import Cipher
+from poller.dlms.errors import (
+    AssociationRefused,
+    AuthenticationFailed,
+    CounterRefused,
+    DecipheringFailed,
+    UnexpectedReply,
+)
+from poller.dlms.exchange import Counters
+from poller.dlms.security import Security
+from poller.dlms.xdlms import DEFAULT_CONFORMANCE, Conformance, InitiateRequest
+from tests.support.keyring import CLIENT, METER, FixedSource, mirrored, settings
 
 INITIATE = "0800065f1f0400{conformance}{pdu}0007"
 
@@ -113,3 +126,158 @@ def test_terms_we_cannot_work_under(octets: bytes, named: str) -> None:
 def test_what_is_no_answer_to_an_aarq(octets: bytes) -> None:
     with pytest.raises(UnexpectedReply):
         judged(octets)
+
+
+# Ciphered contexts and high-level security
+
+CTOS, STOC = b"C" * 16, b"S" * 16
+GRANTED = bytes.fromhex("0800065f1f040000301d19000007")
+HIGH = [mechanism for mechanism in Mechanism if mechanism.high_level]
+
+
+def answered(
+    mechanism: MechanismName | None = MechanismName.HLS_GMAC,
+    challenge: bytes | None = STOC,
+    diagnostic: int = 14,
+    title: bytes | None = METER,
+    context: Context = Context.LN,
+    information: bytes = GRANTED,
+) -> Aare:
+    return Aare(context, Result.ACCEPTED, Source.USER, diagnostic, information, mechanism, challenge, title)
+
+
+def proposed(level: Security = Security.NONE, **other: object) -> Proposal:
+    cipher = Cipher(settings(level, **other), FixedSource(), Counters())
+    cipher.begin()
+    return Proposal(DEFAULT_CONFORMANCE, 0xFFFF, challenge=CTOS, cipher=cipher)
+
+
+@pytest.mark.parametrize("mechanism", HIGH)
+def test_a_request_with_high_level_security_carries_title_and_challenge(mechanism: Mechanism) -> None:
+    aarq = decode_apdu(association_request(mechanism, b"never sent", proposed()))
+    assert isinstance(aarq, Aarq)
+    assert (aarq.mechanism, aarq.secret, aarq.calling_title) == (NAMES[mechanism], CTOS, CLIENT)
+    assert aarq.context is Context.LN
+
+
+@pytest.mark.parametrize(
+    ("level", "short", "context"),
+    [
+        (Security.NONE, False, Context.LN),
+        (Security.NONE, True, Context.SN),
+        (Security.BOTH, False, Context.LN_CIPHERED),
+        (Security.BOTH, True, Context.SN_CIPHERED),
+    ],
+)
+def test_the_context_follows_from_protection_and_names(level: Security, context: Context, *, short: bool) -> None:
+    proposal = replace(proposed(level), short_names=short)
+    aarq = decode_apdu(association_request(Mechanism.LLS, b"password", proposal))
+    assert isinstance(aarq, Aarq)
+    assert aarq.context is context
+    assert aarq.user_information[:1] == (b"\x21" if level is Security.BOTH else b"\x01")
+
+
+def test_a_dedicated_key_is_in_the_protected_initiate() -> None:
+    proposal = proposed(Security.BOTH, dedicated=True)
+    assert proposal.cipher is not None
+    meter = Cipher(mirrored(settings()), FixedSource(), Counters())
+    initiate = decode_apdu(meter.unprotect(proposal.initiate()))
+    assert isinstance(initiate, InitiateRequest)
+    assert initiate.dedicated_key == proposal.cipher.dedicated_key != b""
+    assert initiate.dedicated_key.hex() not in repr(initiate)
+
+
+@pytest.mark.parametrize("mechanism", HIGH)
+@pytest.mark.parametrize("diagnostic", [14, 0])
+def test_high_level_security_is_pending(mechanism: Mechanism, diagnostic: int) -> None:
+    terms = judge(answered(NAMES[mechanism], diagnostic=diagnostic), mechanism, proposed())
+    assert terms.authentication_pending
+    assert (terms.server_challenge, terms.server_title, terms.ciphered) == (STOC, METER, False)
+
+
+def test_a_meter_that_does_not_repeat_the_mechanism_may_still_ask_for_the_proof() -> None:
+    assert judge(answered(None), Mechanism.HLS_MD5, proposed()).authentication_pending
+
+
+@pytest.mark.parametrize("mechanism", [MechanismName.LLS, MechanismName.HLS_MD5, MechanismName.HLS_ECDSA])
+def test_another_mechanism_than_the_one_offered_is_refused(mechanism: MechanismName) -> None:
+    with pytest.raises(AuthenticationFailed, match="we offered hls-gmac"):
+        judge(answered(mechanism), Mechanism.HLS_GMAC, proposed())
+
+
+def test_an_association_that_is_simply_granted_where_proof_was_offered_is_refused() -> None:
+    with pytest.raises(AuthenticationFailed, match="mechanism none"):
+        judge(answered(None, None, 0), Mechanism.HLS_GMAC, proposed())
+
+
+@pytest.mark.parametrize("challenge", [None, b"", b"short", bytes(65), CTOS])
+def test_a_challenge_that_cannot_be_the_meters(challenge: bytes | None) -> None:
+    with pytest.raises(AuthenticationFailed, match="challenge"):
+        judge(answered(challenge=challenge), Mechanism.HLS_GMAC, proposed())
+
+
+def ciphered_answer(title: bytes = METER, information: bytes = GRANTED) -> Aare:
+    meter = Cipher(mirrored(settings(server_title=title)), FixedSource(), Counters())
+    return answered(None, None, 0, title, Context.LN_CIPHERED, meter.protect_initiate(information))
+
+
+def test_a_ciphered_answer_gives_terms_and_title() -> None:
+    proposal = proposed(Security.BOTH, server_title=b"")
+    terms = judge(ciphered_answer(), Mechanism.LLS, proposal)
+    assert terms == Association(0x00301D, 6400, 7, ciphered=True, server_title=METER)
+    assert proposal.cipher is not None
+    assert proposal.cipher.server_title == METER
+
+
+def test_a_plain_grant_in_a_ciphered_context_is_refused() -> None:
+    with pytest.raises(DecipheringFailed, match="unprotected"):
+        judge(answered(None, None, 0, context=Context.LN_CIPHERED), Mechanism.LLS, proposed(Security.BOTH))
+
+
+def test_a_plain_context_where_a_ciphered_one_was_asked_is_refused() -> None:
+    with pytest.raises(AssociationRefused, match="asked was LN_CIPHERED"):
+        judge(answered(None, None, 0), Mechanism.LLS, proposed(Security.BOTH))
+
+
+def test_a_configured_title_must_be_the_meters() -> None:
+    with pytest.raises(AuthenticationFailed, match="is configured"):
+        judge(ciphered_answer(b"MTR\0\0\0\0\3"), Mechanism.LLS, proposed(Security.BOTH))
+
+
+@pytest.mark.parametrize("title", [None, b"", b"no title"[:5]])
+def test_a_meter_without_a_title_has_the_configured_one(title: bytes | None) -> None:
+    assert judge(answered(title=title), Mechanism.HLS_GMAC, proposed()).server_title == METER
+
+
+def test_without_a_cipher_the_title_is_only_told() -> None:
+    assert judge(answered(None, None, 0), Mechanism.LLS, Proposal(DEFAULT_CONFORMANCE, 0xFFFF)).server_title == METER
+
+
+def test_a_refused_counter_is_raised() -> None:
+    proposal = proposed(Security.BOTH)
+    assert proposal.cipher is not None
+    with pytest.raises(CounterRefused, match="expects 1000"):
+        judge(decode_apdu(bytes.fromhex("d80106000003e8")), Mechanism.LLS, proposal)
+    assert proposal.cipher.source.take() == 1000
+
+
+def test_a_refused_counter_without_keys_is_a_refusal() -> None:
+    with pytest.raises(AssociationRefused, match="invocation-counter-error"):
+        judged(bytes.fromhex("d80106000003e8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "bit"),
+    [
+        ("supports_block_set", Conformance.BLOCK_TRANSFER_WITH_SET),
+        ("supports_block_action", Conformance.BLOCK_TRANSFER_WITH_ACTION),
+        ("supports_general_block", Conformance.GENERAL_BLOCK_TRANSFER),
+        ("supports_general_protection", Conformance.GENERAL_PROTECTION),
+        ("supports_set", Conformance.SET),
+        ("supports_action", Conformance.ACTION),
+        ("supports_access", Conformance.ACCESS),
+    ],
+)
+def test_what_was_negotiated(name: str, bit: Conformance) -> None:
+    assert getattr(Association(bit, 100, 7), name)
+    assert not getattr(Association(0xFFFFFF & ~bit, 100, 7), name)
