@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from poller.dlms.access_service import AccessItem, AccessResult
     from poller.dlms.ciphering import Cipher
     from poller.dlms.notification import Notification
+    from poller.dlms.short_naming import ShortNaming
 
 __all__ = [
     "Association",
@@ -45,8 +46,12 @@ __all__ = [
     "Transport",
 ]
 
-ASSOCIATION_NAME: Final = AttributeRef(15, Obis(0, 0, 40, 0, 0, 255), 1)
-"""Logical name of the current association: what every association may read (IEC 62056-6-2, Association LN)."""
+_CURRENT: Final = Obis(0, 0, 40, 0, 0, 255)
+ASSOCIATION_NAMES: Final = {
+    Referencing.LN: AttributeRef(15, _CURRENT, 1),
+    Referencing.SN: AttributeRef(12, _CURRENT, 1),
+}
+"""Logical name of the current association: what every association may read (IEC 62056-6-2, Association LN and SN)."""
 
 
 class Conversation:
@@ -58,6 +63,7 @@ class Conversation:
         self._link = profile.make_link(self.counters)
         self._channel = Channel(profile, self._link, self.counters, _cipher(profile, source, self.counters))
         self._lists = getting.ListHabits(profile.use_with_list)
+        self._short = _short_naming(self._channel)
 
     @property
     def association(self) -> Association | None:
@@ -105,39 +111,51 @@ class Conversation:
             yield from self._link.keep_alive()
             return
         with suppress(Skip):  # whatever it says of the object, it answers
-            yield from self.get(ASSOCIATION_NAME)
+            yield from self.get(ASSOCIATION_NAMES[self.profile.referencing])
 
     def get(self, ref: AttributeRef, selection: Selection | None = None) -> Exchange[Data]:
         """Return an attribute's value, or the selected part of it, however many blocks it takes.
 
         Raises what the meter or the link says, by family: Skip, Again, Reassociate, Relink.
         """
+        if self._short:
+            return self._short.get(ref, selection)
         return getting.get(self._channel, ref, selection)
 
     def get_many(self, refs: Sequence[AttributeRef]) -> Exchange[list[Data | BridgeError]]:
         """Return the values in the order asked, each or the Skip or Again error in its place; raise all others."""
+        if self._short:
+            return self._short.get_many(refs)
         return getting.get_many(self._channel, self._lists, refs)
 
     def set(self, ref: AttributeRef, data: Data, selection: Selection | None = None) -> Exchange[None]:
         """Write an attribute, or the selected part of it; in blocks when it is longer than the meter takes at once."""
+        if self._short:
+            return self._short.set(ref, data, selection)
         from poller.dlms.setting import set_one
 
         return set_one(self._channel, ref, data, selection)
 
     def set_many(self, items: Sequence[tuple[AttributeRef, Data]]) -> Exchange[list[BridgeError | None]]:
         """Write attributes in order; return None or the Skip or Again error in each one's place, raise all others."""
+        if self._short:
+            return self._short.set_many(items)
         from poller.dlms.setting import set_many
 
         return set_many(self._channel, items)
 
     def action(self, method: MethodRef, parameters: Data | None = None) -> Exchange[Data | None]:
         """Invoke a method; return what it returns, None when that is nothing."""
+        if self._short:
+            return self._short.action(method, parameters)
         from poller.dlms.acting import action
 
         return action(self._channel, method, parameters)
 
     def action_many(self, items: Sequence[tuple[MethodRef, Data | None]]) -> Exchange[list[Data | BridgeError | None]]:
         """Invoke methods in order; return what each returns, or the Skip or Again error in its place."""
+        if self._short:
+            return self._short.action_many(items)
         from poller.dlms.acting import action_many
 
         return action_many(self._channel, items)
@@ -164,3 +182,12 @@ def _cipher(profile: Profile, source: SecuritySource | None, counters: Counters)
     from poller.dlms.ciphering import Cipher
 
     return Cipher(profile.security, source, counters)
+
+
+def _short_naming(channel: Channel) -> "ShortNaming | None":
+    """Return what names attributes and methods in a conversation with short names."""
+    if channel.profile.referencing is Referencing.LN:
+        return None
+    from poller.dlms.short_naming import ShortNaming
+
+    return ShortNaming(channel, use_lists=channel.profile.use_with_list)
