@@ -52,7 +52,7 @@ class _Payload:
 
 
 @dataclass(slots=True)
-class _Asked:
+class Asked:
     """What the last request named: the service, and class, logical name, attribute or method."""
 
     service: str = ""
@@ -63,8 +63,11 @@ class _Asked:
         return self.service == service and any(ref[0] == _ASSOCIATION and ref[2] in members for ref in self.refs)
 
 
-def redact(capture: Capture, *, serials: bool = False) -> Capture:
-    """Return a capture without secrets, and without serial numbers when those are to go."""
+def redact(capture: Capture, *, serials: bool = False, asked: Asked | None = None) -> Capture:
+    """Return a capture without secrets, and without serial numbers when those are to go.
+
+    ``asked`` takes what was asked over to the next part, when a capture is redacted part by part.
+    """
     lines = {way: bytearray(b"".join(p.octets for p in capture.pieces if p.way == way)) for way in (OUT, IN)}
     find = _in_frames if capture.header.transport == "hdlc" else _in_messages
     moments = {way: _moments(capture.pieces, way) for way in lines}
@@ -74,7 +77,7 @@ def redact(capture: Capture, *, serials: bool = False) -> Capture:
         return numbers[bisect_left(ends, payload.ends)]
 
     payloads = sorted((payload for way, line in lines.items() for payload in find(way, line)), key=completed)
-    asked, numbers = _Asked(), set[bytes]()
+    asked, numbers = asked or Asked(), set[bytes]()
     for payload in payloads:
         octets = payload.octets(lines[payload.way])
         _mask(lines[payload.way], payload, _secrets(octets, asked), _SECRET)
@@ -84,15 +87,6 @@ def redact(capture: Capture, *, serials: bool = False) -> Capture:
         octets = payload.octets(lines[payload.way])
         _mask(lines[payload.way], payload, [span for number in numbers for span in _all(octets, number)], _SERIAL)
     return replace(capture, pieces=tuple(_cut(capture.pieces, lines)))
-
-
-def redact_octets(octets: bytes, transport: str) -> bytes:
-    """Return whole frames or messages of one direction without the secrets that a client sends."""
-    line = bytearray(octets)
-    find = _in_frames if transport == "hdlc" else _in_messages
-    for payload in find(OUT, line):
-        _mask(line, payload, _secrets(payload.octets(line), _Asked()), _SECRET)
-    return bytes(line)
 
 
 def _in_frames(way: str, line: bytearray) -> Iterator[_Payload]:
@@ -162,7 +156,7 @@ def _all(octets: bytes, number: bytes) -> Iterator[Span]:
         at = octets.find(number, at + len(number))
 
 
-def _secrets(octets: bytes, asked: _Asked) -> list[Span]:
+def _secrets(octets: bytes, asked: Asked) -> list[Span]:
     """Return where secrets stand in one payload; remember what a request asks for."""
     nodes = [node for root in explain(octets, Kind.APDU) for node in _shown(root)]
     apdu = next((node for node in nodes if node.name != "LLC header"), None)
@@ -176,7 +170,7 @@ def _secrets(octets: bytes, asked: _Asked) -> list[Span]:
     return spans + list(_values(nodes, apdu.name, asked))
 
 
-def _values(nodes: Sequence[Node], apdu: str, asked: _Asked) -> Iterator[Span]:
+def _values(nodes: Sequence[Node], apdu: str, asked: Asked) -> Iterator[Span]:
     """Yield where octet-strings stand that are secret because of what the request names."""
     whole = asked.names("set-request", {_SECRET_ATTRIBUTE}) or asked.names("action-request", {_CHANGE_SECRET})
     whole = whole or asked.names("get-request", {_SECRET_ATTRIBUTE})
@@ -217,7 +211,7 @@ def _content(node: Node) -> Span:
     return node.offset + reader.at, node.offset + reader.at + size
 
 
-def _serials(octets: bytes, asked: _Asked) -> set[bytes]:
+def _serials(octets: bytes, asked: Asked) -> set[bytes]:
     """Return the serial numbers that an answer brings, if that is what was asked for."""
     try:
         answer = decode_get_response(octets[3:] if octets[:3] in _LLC else octets)
