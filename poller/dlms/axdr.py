@@ -240,15 +240,50 @@ def _encoded(data: Data) -> bytes:
         case ((DataType.ARRAY | DataType.STRUCTURE), tuple()):
             return encode_length(len(value)) + b"".join(map(encode_data, value))
         case _:
-            return _encoded_text_or_time(data)
+            return _encoded_further(data)
 
 
-def _encoded_text_or_time(data: Data) -> bytes:
+def _encoded_compact(elements: tuple[Data, ...]) -> bytes:
+    """Return one description and the contents of elements that are all alike; of none, that of null-data."""
+    described = _description_of(elements[0]) if elements else bytes((DataType.NULL,))
+    if any(_description_of(element) != described for element in elements):
+        raise BadParameter("the elements of a compact-array must all have the same type")
+    contents = b"".join(map(_bare, elements))
+    if elements and not contents:
+        raise BadParameter("the elements of a compact-array must have a content")
+    return described + encode_length(len(contents)) + contents
+
+
+def _description_of(data: Data) -> bytes:
+    """Return a TypeDescription (IEC 62056-5-3, 8.3): of an array, how many of which; of a structure, each."""
+    if data.type is DataType.COMPACT_ARRAY:
+        raise BadParameter("a compact-array cannot hold another")
+    if data.type not in _NESTED or not isinstance(data.value, tuple):
+        return bytes((data.type,))
+    parts = [_description_of(member) for member in data.value]
+    if data.type is DataType.STRUCTURE:
+        return bytes((data.type,)) + encode_length(len(parts)) + b"".join(parts)
+    kinds = set(parts) or {bytes((DataType.NULL,))}
+    if len(kinds) > 1 or len(parts) > 0xFFFF:
+        raise BadParameter("an array in a compact-array has at most 65535 members, all of the same type")
+    return bytes((data.type,)) + len(parts).to_bytes(2, "big") + kinds.pop()
+
+
+def _bare(data: Data) -> bytes:
+    """Return a content without any tag or count that the description holds already."""
+    if data.type in _NESTED and isinstance(data.value, tuple):
+        return b"".join(map(_bare, data.value))
+    return _encoded(data)
+
+
+def _encoded_further(data: Data) -> bytes:
     match data.type, data.value:
         case DataType.VISIBLE_STRING, str(text):
             return _encoded_text(text, "latin-1")
         case DataType.UTF8_STRING, str(text):
             return _encoded_text(text, "utf-8")
+        case DataType.COMPACT_ARRAY, tuple(elements):
+            return _encoded_compact(elements)
         case (DataType.DATE_TIME, DateTime() as moment):
             return moment.to_bytes()
         case (DataType.DATE, Date() as day):

@@ -14,7 +14,7 @@ from poller.dlms.axdr import decode_data, decode_whole, encode_data
 from poller.dlms.conversation import AttributeRef, Conversation, Profile, Transport
 from poller.dlms.cosem import scaler_unit
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time
-from poller.dlms.errors import BadData
+from poller.dlms.errors import BadData, BadParameter
 from poller.dlms.hdlc_parameters import decode_parameters
 from poller.dlms.wrapper import Wpdu
 from tests.support.dlms_drive import run_against
@@ -74,6 +74,16 @@ def test_a_value_survives(data: Data) -> None:
     assert decode_whole(encode_data(data)) == data
 
 
+@given(VALUES, st.integers(0, 4))
+def test_a_compact_array_survives(element: Data, count: int) -> None:
+    compact = Data(DataType.COMPACT_ARRAY, (element,) * count)
+    try:
+        octets = encode_data(compact)
+    except BadParameter:
+        return
+    assert decode_whole(octets) == compact
+
+
 @given(VALUES, st.data())
 def test_a_cut_value_is_bad_data(data: Data, draw: st.DataObject) -> None:
     octets = encode_data(data)
@@ -93,11 +103,16 @@ def test_any_octets_are_a_value_or_bad_data(octets: bytes) -> None:
         scaler_unit(data)
 
 
-TAGS = st.sampled_from([0x01, 0x08, 0x0E, 0x60, 0x61, 0x62, 0x63, 0xC0, 0xC4, 0xD8])
+TAGS = st.sampled_from([0x01, 0x08, 0x0E, 0x60, 0x61, 0x62, 0x63, 0xC0, 0xC4, 0xD8, 0xC1, 0xC5, 0xC3, 0xC7])
 APDUS = st.one_of(
     OCTETS,
     st.builds(lambda tag, octets: bytes((tag,)) + octets, TAGS, OCTETS),
-    st.builds(lambda kind, octets: bytes((0xC4, kind, 0xC1)) + octets, st.integers(1, 3), OCTETS),
+    st.builds(
+        lambda tag, kind, octets: bytes((tag, kind, 0xC1)) + octets,
+        st.sampled_from([0xC0, 0xC1, 0xC3, 0xC4, 0xC5, 0xC7]),
+        st.integers(1, 7),
+        OCTETS,
+    ),
 )
 
 

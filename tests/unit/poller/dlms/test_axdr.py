@@ -54,6 +54,9 @@ def test_every_cut_is_bad_data(data_type: DataType, value: Value, octets: str) -
             decode_data(whole[:length])
 
 
+FIVE = Data(DataType.UINT8, 5)
+
+
 def test_octets_behind_a_value_are_refused_where_it_must_be_whole() -> None:
     assert decode_data(b"\x11\x05\x06") == (Data(DataType.UINT8, 5), 2)
     with pytest.raises(BadData, match="1 octets follow"):
@@ -122,7 +125,9 @@ def test_a_compact_array_of_arrays_in_structures() -> None:
         DataType.STRUCTURE,
         (Data(pair, (Data(DataType.UINT8, 3), Data(DataType.UINT8, 4))), Data(DataType.BOOLEAN, False)),
     )
-    assert decode_whole(octets) == Data(DataType.COMPACT_ARRAY, (first, second))
+    compact = Data(DataType.COMPACT_ARRAY, (first, second))
+    assert decode_whole(octets) == compact
+    assert encode_data(compact) == octets.replace(b"\xff", b"\x01")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +155,16 @@ def test_compact_arrays_that_cannot_be_are_bad_data(octets: str) -> None:
 
 
 def test_an_empty_compact_array() -> None:
-    assert decode_whole(bytes.fromhex("131200")) == Data(DataType.COMPACT_ARRAY, ())
+    nothing = Data(DataType.COMPACT_ARRAY, ())
+    assert decode_whole(bytes.fromhex("131200")) == nothing
+    assert encode_data(nothing) == bytes.fromhex("130000")
+    assert decode_whole(encode_data(nothing)) == nothing
+
+
+def test_an_empty_array_in_a_compact_array() -> None:
+    element = Data(DataType.STRUCTURE, (Data(DataType.ARRAY, ()), FIVE))
+    compact = Data(DataType.COMPACT_ARRAY, (element, element))
+    assert decode_whole(encode_data(compact)) == compact
 
 
 # what cannot be encoded is our own mistake
@@ -166,7 +180,13 @@ def test_an_empty_compact_array() -> None:
         Data(DataType.BOOLEAN, None),
         Data(DataType.OCTET_STRING, "text"),
         Data(DataType.VISIBLE_STRING, "€"),
-        Data(DataType.COMPACT_ARRAY, ()),
+        Data(DataType.COMPACT_ARRAY, (FIVE, Data(DataType.UINT16, 5))),
+        Data(DataType.COMPACT_ARRAY, (Data(DataType.NULL, None),)),
+        Data(DataType.COMPACT_ARRAY, (Data(DataType.COMPACT_ARRAY, ()),)),
+        Data(DataType.COMPACT_ARRAY, (Data(DataType.ARRAY, (FIVE, Data(DataType.BOOLEAN, True))),)),
+        Data(DataType.COMPACT_ARRAY, (Data(DataType.UINT8, 256),)),
+        Data(DataType.COMPACT_ARRAY, (Data(DataType.ARRAY, None),)),
+        Data(DataType.COMPACT_ARRAY, None),
         Data(DataType.NULL, 1),
     ],
 )
