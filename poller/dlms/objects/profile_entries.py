@@ -43,7 +43,8 @@ class EntryReader:
         if oldest > end or newest < start:
             return Found([])
         first = 1 if oldest >= start else (yield from self._bisect(start))
-        return (yield from self._from(max(1, first - SIDE_ROWS), start, end))
+        place = yield from self._retreat(first - SIDE_ROWS, start)
+        return (yield from self._from(place, start, end))
 
     def last(self, count: int) -> Exchange[list[Row]]:
         """Return the newest rows, oldest first."""
@@ -80,6 +81,14 @@ class EntryReader:
             else:
                 high = middle
         return low
+
+    def _retreat(self, place: int, start: datetime) -> Exchange[int]:
+        """Return a place before the window, should the rows have moved while it was searched."""
+        back = SIDE_ROWS
+        while place > 1 and (yield from self._time(place)) >= start:
+            place -= back
+            back *= 2
+        return max(1, place - SIDE_ROWS)
 
     def _time(self, place: int) -> Exchange[datetime]:
         rows = yield from self._rows(place, place)

@@ -166,7 +166,7 @@ class _Reading:
 
     def _proves(self, piece: list[Row], low: datetime, high: datetime) -> bool:
         """Say whether an answer shows that the meter keeps to ranges, or it has been shown before."""
-        if self.habits.proven or (self._period and high - low < self._period):
+        if self.habits.proven or (piece and self._period and high - low < self._period):
             return True
         in_use = self._requests.layout.entries_in_use
         if len(piece) <= _FEW:
