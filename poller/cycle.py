@@ -23,7 +23,6 @@ from poller.scalers import ScalerCache
 
 SERIALS: Final = (Obis(1, 0, 0, 0, 0), Obis(0, 0, 96, 1, 0))  # device ID 1 of electricity; the medium-independent one
 FIRMWARES: Final = (Obis(1, 0, 0, 2, 0), Obis(0, 0, 0, 2, 0))
-KEEP_ALIVE: Final = AttributeRef(15, Obis(0, 0, 40, 0, 0), 1)  # its own name: every association has it
 MAX_FACT: Final = 64  # characters of a serial number or firmware version
 BLAMES: Final = 2  # times in a row that a quantity may cost the association
 SHUNNED_S: Final = 3600.0
@@ -114,13 +113,6 @@ class Reader:
         now = self._clock.monotonic()
         self._shunned = {key: until for key, until in self._shunned.items() if until > now}
         return [item for item in measurements if item.key not in self._dropped and item.key not in self._shunned]
-
-    def keep_alive(self) -> None:
-        """Make one small request, whatever it answers; raise what ended the link."""
-        try:
-            self._ask(KEEP_ALIVE)
-        except _Lost as lost:
-            raise lost.error from None
 
     def read(self, measurements: Sequence[Measurement]) -> Cycle:
         """Return what the meter answers; never raises for what a meter does."""

@@ -1,4 +1,4 @@
-"""What can go wrong between a worker and its meter besides the protocol: names, sockets, deadlines, the shared line.
+"""What can go wrong between a worker and its meter besides the protocol: names, sockets, deadlines, counters, the line.
 
 Goes in: a text that names what is wrong. Comes out: a typed error in the family that says what the caller does next.
 """
@@ -40,6 +40,18 @@ class ExchangeOverrun(Relink):
 
 class SerialMissing(Hopeless):
     """A serial line was asked for, and pyserial is not installed."""
+
+
+class BadCounterFile(Hopeless):
+    """The file of the invocation counter is damaged or cannot be read."""
+
+
+class CounterFileHeld(Again):
+    """Another process counts with these keys at this moment."""
+
+
+class CounterUnsaved(Again):
+    """The disk did not take the invocation counter: without it nothing may be protected."""
 
 
 class LineHeld(Again):

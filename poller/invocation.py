@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from common.checksum import crc32c
-from common.errors import Again, Hopeless
 from poller.dlms.errors import CounterExhausted
 from poller.dlms.security import MAX_COUNTER, SecuritySettings
+from poller.errors import BadCounterFile, CounterFileHeld, CounterUnsaved
 
 RESERVE: Final = 1024
 """Counters reserved at once: about three minutes of a worker between two writes; at most so many are lost by a kill, of
@@ -30,18 +30,6 @@ MAX_FILE: Final = 64
 _RECORD: Final = re.compile(rb"ceiling (\d{1,10}) ([0-9a-f]{8})\n")
 _NAME_OCTETS: Final = 16
 """Of the digest in the name: enough that two keys never meet."""
-
-
-class BadCounterFile(Hopeless):
-    """The counter file is damaged or cannot be read."""
-
-
-class CounterFileHeld(Again):
-    """Another process counts with these keys at this moment."""
-
-
-class CounterUnsaved(Again):
-    """The disk did not take the counter: without it nothing may be protected."""
 
 
 def counter_path(directory: Path, settings: SecuritySettings) -> Path:
@@ -118,6 +106,45 @@ class CounterFile:
         except OSError as error:
             raise CounterUnsaved(f"{self._path}: {error.strerror}") from None
         self._ceiling = ceiling
+
+
+class DeferredCounter:
+    """A counter file that is opened when the first counter is taken; a SecuritySource.
+
+    A worker whose meter is away, or wants challenges only, holds no file, and one that cannot be had is an error of the
+    association like any other.
+    """
+
+    def __init__(self, directory: Path, settings: SecuritySettings) -> None:
+        self._directory, self._settings = directory, settings
+        self._file: CounterFile | None = None
+
+    def entropy(self, octets: int) -> bytes:
+        """Return random octets of the system."""
+        return os.urandom(octets)
+
+    def take(self) -> int:
+        """Return the next counter; raise what CounterFile raises."""
+        return self._opened().take()
+
+    def raise_to(self, counter: int) -> None:
+        """Make the next ``take`` return at least ``counter``; raise what CounterFile raises."""
+        self._opened().raise_to(counter)
+
+    def close(self) -> None:
+        """Let go of the file, if it was ever opened; the next ``take`` opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _opened(self) -> CounterFile:
+        if self._file is None:
+            try:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise CounterUnsaved(f"{self._directory}: {error.strerror}") from None
+            self._file = CounterFile(counter_path(self._directory, self._settings))
+        return self._file
 
 
 class MemorySource:

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from common.clock import Clock
 from common.errors import BridgeError
@@ -19,7 +19,7 @@ from poller import recovery
 from poller.cycle import Cycle, Reader
 from poller.errors import LineHeld
 from poller.line import LineLock
-from poller.profile import credentials_of, profile_of
+from poller.profile import credentials_of, profile_of, source_of
 from poller.recovery import AUTH_TRIES, HDLC_ERRORS, Cause, History, Link, Step, step_after
 from poller.refusal import RefusalRecord
 from poller.resolver import Resolver
@@ -27,6 +27,9 @@ from poller.scalers import ScalerCache
 from poller.session import Session
 from poller.transport import Wire
 from poller.vitals import Vitals
+
+if TYPE_CHECKING:
+    from poller.invocation import DeferredCounter
 
 LINE_WAIT_S: Final = 0.1  # a shared line is asked for again this soon; its turns are short
 IDLE_SHARE: Final = 0.8  # of the meter's inactivity timeout: then a keep-alive goes out
@@ -58,12 +61,17 @@ class MeterLink:
         self._scalers = ScalerCache()
         self._past: Counter[str] = Counter()
         self._had_line = False
+        self._source: DeferredCounter | None = None
         self.configure(file)
 
     def configure(self, file: WorkerFile) -> None:
         """Take new connection settings; the link is down. A refusal of the same credentials is remembered."""
         self._file = file
-        self.session = Session(profile_of(file), self._parts.wire, self._parts.resolver, self._parts.clock, file.limits)
+        profile, parts = profile_of(file), self._parts
+        if self._source is not None:
+            self._source.close()
+        self._source = source_of(file, profile)
+        self.session = Session(profile, parts.wire, parts.resolver, parts.clock, file.limits, self._source)
         self.reader = Reader(self.session, self._clock, self._scalers)
         self.history = History(refusals=self._parts.refusals.count(credentials_of(file)))
         self._since = self._last_success = self._clock.monotonic()
@@ -266,7 +274,7 @@ class MeterLink:
         timeout = self._file.limits.inactivity_timeout_s
         if timeout and self._clock.monotonic() - self.session.last_exchange >= timeout * IDLE_SHARE:
             try:
-                self.reader.keep_alive()
+                self.session.keep_alive()
             except BridgeError as error:
                 self.recover(error)
 

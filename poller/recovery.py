@@ -83,6 +83,9 @@ STEPS: Final[Mapping[type[BridgeError], Step]] = {
     worker.LinkLost: Step.RELINK,
     worker.ExchangeOverrun: Step.RELINK,
     worker.SerialMissing: Step.STOP,
+    worker.BadCounterFile: Step.STOP,
+    worker.CounterFileHeld: Step.RETRY,
+    worker.CounterUnsaved: Step.RETRY,
     worker.LineHeld: Step.RETRY,
 }
 

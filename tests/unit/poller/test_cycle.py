@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from common.errors import BridgeError
-from common.obis import Obis
 from common.worker_file import Measurement
-from poller.cycle import KEEP_ALIVE, LIST_FAILURES, SHUNNED_S, Reader
+from poller.cycle import LIST_FAILURES, SHUNNED_S, Reader
 from poller.dlms.cosem import AttributeRef
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
@@ -216,13 +215,3 @@ def test_a_link_lost_while_the_meter_is_asked_who_it_is_is_raised() -> None:
     table = Table(answers={("1-0:0.0.0", 2): [PeerClosed("gone")]})
     with pytest.raises(PeerClosed):
         Reader(table, StillClock(), ScalerCache()).associated()
-
-
-def test_a_keep_alive_takes_any_answer() -> None:
-    table = Table(answers={("0-0:40.0.0", 1): [ObjectUndefined("no")]})
-    made = reader(table)
-    made.keep_alive()
-    assert table.asked == [(str(Obis(0, 0, 40, 0, 0)), KEEP_ALIVE.attribute)]
-    table.answers[("0-0:40.0.0", 1)] = [PeerClosed("gone")]
-    with pytest.raises(PeerClosed):
-        made.keep_alive()

@@ -8,6 +8,7 @@ from poller.simulator import Asked, FaultKind
 from tests.support.nights import Night
 
 GETS = frozenset([Asked.GET])
+POLLS = frozenset([Asked.POLL])
 
 
 def test_an_exception_response_is_an_association_anew_on_the_same_connection(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_shared_line_waits_for_its_turn_without_complaint(tmp_path: Path) -> N
 
 def test_a_keep_alive_that_finds_the_meter_gone_is_a_lost_link(tmp_path: Path) -> None:
     night = Night(tmp_path, interval_s=3600.0)
-    night.at(100, lambda: night.fault(FaultKind.RST, count=1, on=GETS))
+    night.at(100, lambda: night.fault(FaultKind.RST, count=1, on=POLLS))
     night.play(400)
     assert night.last.counters["reconnects"] == 1
     assert night.last.state is MeterState.ACTIVE
