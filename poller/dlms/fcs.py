@@ -20,6 +20,17 @@ def check_sequence(octets: bytes) -> bytes:
     return bytes((_MIRROR_INVERTED[register >> 8], _MIRROR_INVERTED[register & 0xFF]))
 
 
+def information_sequence(information: bytes) -> bytes:
+    """Return the two octets behind an information field: they depend on it alone, for the header ends with its own."""
+    register = crc_hqx(information.translate(_MIRROR), _RESIDUE)
+    return bytes((_MIRROR_INVERTED[register >> 8], _MIRROR_INVERTED[register & 0xFF]))
+
+
+def is_information_intact(octets: bytes) -> bool:
+    """Say whether octets are an information field and the check sequence behind it, where the header was intact."""
+    return crc_hqx(octets.translate(_MIRROR), _RESIDUE) == _RESIDUE
+
+
 def is_intact(octets: bytes | bytearray) -> bool:
     """Say whether the last two octets are the check sequence of those before them."""
     return crc_hqx(octets.translate(_MIRROR), _START) == _RESIDUE

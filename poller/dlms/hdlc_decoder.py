@@ -13,6 +13,7 @@ from poller.dlms.hdlc_frame import FLAG, Frame, Verdict, examine, frame_octets
 
 _FIRST_LOOK: Final = 1
 """Octets that are looked at when nothing is waited for: any may be a flag."""
+_CLOSING: Final = bytes((FLAG,))
 
 
 class HdlcDecoder:
@@ -27,6 +28,11 @@ class HdlcDecoder:
     def waiting(self) -> bool:
         """Whether the stream ends in the middle of what may be a frame."""
         return len(self._buffer) > 1
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the stream ends with the closing flag of a frame."""
+        return self._buffer == _CLOSING
 
     def feed(self, octets: bytes) -> list[Frame]:
         """Take what arrived; return the frames that are complete now."""

@@ -43,8 +43,11 @@ class HdlcLink:
         self.state = Link.DOWN
         self.parameters = LinkParameters()
         """The limits that bind, once the link is up."""
-        self._window = SendWindow(1)
-        self._expected = 0
+        self.window = SendWindow(1)
+        self.expected = 0
+        """N(S) of the peer's next I frame."""
+        self.rested = False
+        """Whether ``at_rest`` was found true, and nothing was begun since."""
         self._parts: list[bytes] = []
         self._size = self._tries = self._polls = self._strays = 0
         self._max_polls = MAX_POLLS
@@ -55,6 +58,17 @@ class HdlcLink:
     def mid_frame(self) -> bool:
         """Whether octets of what may be an incomplete frame have come."""
         return self._port.mid_frame
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits and nothing is owed: what comes next can only answer what is sent next."""
+        waits = self._parts or self._stale or not self.window.idle
+        return self.state is Link.UP and not waits and self._port.at_rest
+
+    @property
+    def addresses(self) -> tuple[bytes, bytes]:
+        """The address fields of what we send and of what we receive, destination first."""
+        return self._port.addresses
 
     def connect(self) -> Exchange[None]:
         """Set normal response mode and take over what the UA grants.
@@ -74,8 +88,8 @@ class HdlcLink:
             raise LinkRefused(f"the meter answers SNRM with {answer.kind.name}, also after a DISC")
         self.state = Link.UP
         self.parameters = self._proposed.granted(decode_parameters(answer.info))
-        self._window = SendWindow(self.parameters.window_tx)
-        self._expected = 0
+        self.window = SendWindow(self.parameters.window_tx)
+        self.expected = 0
         self._stale = False
         self._parts.clear()
         self._port.patient = self.parameters.window_rx > 1
@@ -88,13 +102,13 @@ class HdlcLink:
         """
         self._require_up()
         self._discard(self._port.clear())
-        unfinished = self._window.in_flight
+        unfinished = self.window.in_flight
         size = self.parameters.info_tx
-        self._window.offer([segment for apdu in apdus for segment in segments(_LLC_COMMAND + apdu, size)])
+        self.window.offer([segment for apdu in apdus for segment in segments(_LLC_COMMAND + apdu, size)])
         if unfinished:
             self._resend()
         else:
-            self._send_segments(self._window.due())
+            self._send_segments(self.window.due())
         return (yield from self._answer())
 
     def more(self) -> Exchange[bytes]:
@@ -123,6 +137,11 @@ class HdlcLink:
             if self._is_alive(frame):
                 return
 
+    def at_once(self, octets: int) -> int:
+        """Return how many APDUs of a size, one at least, go out before we have to wait for an acknowledgement."""
+        frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
+        return max(1, self.parameters.window_tx // frames)
+
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
         if self.state is not Link.DOWN:
@@ -135,6 +154,7 @@ class HdlcLink:
     def _command(self, kind: FrameKind, state: Link, retries: int = LINK_RETRIES) -> Exchange[Frame]:
         """Send a command, again when nothing usable comes; return the frame that the new state reacts to."""
         self.state = state
+        self.rested = False
         self._discard(self._port.clear())
         info = encode_parameters(self._proposed) if kind is FrameKind.SNRM else b""
         tries = 0
@@ -188,11 +208,11 @@ class HdlcLink:
             case Reaction.READY:
                 self._ready(frame)
             case Reaction.BUSY:
-                self._window.acknowledge(frame.nr)
+                self.window.acknowledge(frame.nr)
                 self._poll_again(frame)
                 self._asked = frame.final
             case Reaction.REPEAT:
-                self._window.acknowledge(frame.nr)
+                self.window.acknowledge(frame.nr)
                 self._send_again("the meter rejects our frames")
             case Reaction.SELECT:
                 self._selected(frame)
@@ -205,14 +225,14 @@ class HdlcLink:
 
     def _take(self, frame: Frame) -> bytes | None:
         """Accept an I frame that is the expected one; return the payload when it is the last of it."""
-        ahead = (frame.ns - self._expected) % MODULO
+        ahead = (frame.ns - self.expected) % MODULO
         if ahead:
             self._unexpected(frame, ahead)
             return None
-        self._window.acknowledge(frame.nr)
-        self._expected = (self._expected + 1) % MODULO
+        self.window.acknowledge(frame.nr)
+        self.expected = (self.expected + 1) % MODULO
         self._rejecting = False
-        if self._stale or not self._window.idle:
+        if self._stale or not self.window.idle:
             self._let_pass(frame)
             return None
         self._tries = self._polls = 0
@@ -223,7 +243,7 @@ class HdlcLink:
         self._stale = frame.segmented
         self._counters.late_answers += not frame.segmented
         self._stray()
-        if frame.final and self._window.idle:
+        if frame.final and self.window.idle:
             self._poll()
         elif frame.final:
             self._send_again("the meter does not acknowledge")
@@ -238,7 +258,7 @@ class HdlcLink:
             self._stray()
         if frame.segmented:
             if frame.final:
-                self._port.send(supervisory_control(FrameKind.RR, self._expected))
+                self._port.send(supervisory_control(FrameKind.RR, self.expected))
             return None
         payload = b"".join(self._parts)
         self._parts.clear()
@@ -256,7 +276,7 @@ class HdlcLink:
         self._stray()
         window = self.parameters.window_rx
         if ahead < max(MODULO - window, window) and frame.final:
-            self._count_try(f"N(S) {frame.ns} came, {self._expected} is expected")
+            self._count_try(f"N(S) {frame.ns} came, {self.expected} is expected")
             self._ask_again()
 
     def _ask_again(self) -> None:
@@ -268,15 +288,15 @@ class HdlcLink:
         if self._tries > 1 and self._rejects and self.parameters.window_rx > 1:
             self._rejecting = True
             self._counters.polls += 1
-            self._port.send(supervisory_control(FrameKind.REJ, self._expected))
+            self._port.send(supervisory_control(FrameKind.REJ, self.expected))
         else:
             self._poll()
 
     def _selected(self, frame: Frame) -> None:
         """Handle SREJ: send the one frame that it names again; only with the final bit does it acknowledge others."""
         if frame.final:
-            self._window.acknowledge(frame.nr)
-        wanted = [numbered for numbered in self._window.in_flight if numbered[0] == frame.nr]
+            self.window.acknowledge(frame.nr)
+        wanted = [numbered for numbered in self.window.in_flight if numbered[0] == frame.nr]
         if not wanted:
             self._send_again("the meter rejects our frames")
             return
@@ -286,17 +306,17 @@ class HdlcLink:
 
     def _ready(self, frame: Frame) -> None:
         """Handle RR: an acknowledgement, and with the final bit our turn."""
-        if self._window.acknowledge(frame.nr):
+        if self.window.acknowledge(frame.nr):
             self._tries = 0
-        if self._window.in_flight and frame.final:
+        if self.window.in_flight and frame.final:
             if not self._asked:  # else it says what we asked: our frame was lost, which is counted, or not taken (RNR)
                 self._count_try("the meter does not acknowledge")
             self._asked = False
             self._resend()
-        elif self._window.idle:
+        elif self.window.idle:
             self._poll_again(frame)
         elif frame.final:
-            self._send_segments(self._window.due())
+            self._send_segments(self.window.due())
 
     def _poll_again(self, frame: Frame) -> None:
         """Ask a peer that is alive but not ready once more, if it is our turn."""
@@ -313,8 +333,8 @@ class HdlcLink:
             self._lost(frame)
         if reaction is Reaction.IGNORE:
             self._counters.foreign_frames += 1
-        elif reaction is Reaction.TAKE and frame.ns == self._expected:
-            self._expected = (self._expected + 1) % MODULO
+        elif reaction is Reaction.TAKE and frame.ns == self.expected:
+            self.expected = (self.expected + 1) % MODULO
             self._stale = frame.segmented
             self._counters.late_answers += 1
         self._stray()
@@ -327,6 +347,7 @@ class HdlcLink:
         raise LinkReset(f"the meter answers {frame.kind.name} in the middle of a session")
 
     def _require_up(self) -> None:
+        self.rested = False
         if self.state is not Link.UP:
             raise LinkReset("the HDLC link is not open")
 
@@ -339,7 +360,7 @@ class HdlcLink:
 
     def _recover(self) -> None:
         """After silence or damage: first ask what arrived, then repeat."""
-        self._asked = self._tries == 1 or not self._window.in_flight
+        self._asked = self._tries == 1 or not self.window.in_flight
         if self._asked:
             self._poll()
         else:
@@ -348,10 +369,10 @@ class HdlcLink:
     def _send_again(self, why: str) -> None:
         """Repeat what is in flight, or go on when nothing is; raise OutOfSequence when that was in vain."""
         self._count_try(why)
-        if self._window.in_flight:
+        if self.window.in_flight:
             self._resend()
         else:
-            self._send_segments(self._window.due())
+            self._send_segments(self.window.due())
 
     def _count_try(self, why: str) -> None:
         self._tries += 1
@@ -366,17 +387,17 @@ class HdlcLink:
 
     def _poll(self) -> None:
         self._counters.polls += 1
-        self._port.send(supervisory_control(FrameKind.RR, self._expected))
+        self._port.send(supervisory_control(FrameKind.RR, self.expected))
 
     def _resend(self) -> None:
-        flight = self._window.in_flight
+        flight = self.window.in_flight
         self._counters.resent += len(flight)
         self._send_segments(flight)
 
     def _send_segments(self, numbered: list[tuple[int, Segment]]) -> None:
         """Send I frames; the last one passes the turn."""
         for place, (ns, segment) in enumerate(numbered, 1):
-            control = information_control(ns, self._expected, poll=place == len(numbered))
+            control = information_control(ns, self.expected, poll=place == len(numbered))
             self._port.send(control, segment.info, more=segment.more)
 
     def _discard(self, frames: Iterable[Frame]) -> None:

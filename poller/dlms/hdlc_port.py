@@ -23,7 +23,9 @@ class HdlcPort:
 
     def __init__(self, client: Address, server: Address, counters: Counters) -> None:
         self._client, self._server = client, server
-        self._addresses = server.to_bytes() + client.to_bytes()
+        ours, theirs = client.to_bytes(), server.to_bytes()
+        self.addresses = theirs + ours, ours + theirs
+        """The address fields of what we send and of what we receive, destination first."""
         self._counters = counters
         self._decoder = HdlcDecoder(counters)
         self._inbox: deque[Frame] = deque()
@@ -37,6 +39,11 @@ class HdlcPort:
     def mid_frame(self) -> bool:
         """Whether octets of what may be an incomplete frame have come, or damage behind which others may follow."""
         return self._decoder.waiting or self._suspect
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is to be sent or looked at, and the next octet begins a frame."""
+        return self._decoder.at_rest and not (self._inbox or self._outbox or self._suspect)
 
     def reset(self) -> None:
         """Begin on a stream of which nothing is known."""
@@ -52,7 +59,7 @@ class HdlcPort:
 
     def send(self, control: int, info: bytes = b"", *, more: bool = False) -> None:
         """Queue a frame; it goes out when everything that has come was looked at."""
-        self._outbox.append(pack_frame(self._addresses, control, info, segmented=more))
+        self._outbox.append(pack_frame(self.addresses[0], control, info, segmented=more))
 
     def receive(self) -> Exchange[Frame]:
         """Return the next frame from our peer; what is to be sent goes first, if nothing waits to be looked at.

@@ -35,7 +35,8 @@ class SendWindow:
         self._size = size
         self._queue: deque[Segment] = deque()
         self._flight: deque[Segment] = deque()
-        self._oldest = 0
+        self.oldest = 0
+        """N(S) of the oldest frame that is not acknowledged; of the next to be sent when there is none."""
 
     @property
     def idle(self) -> bool:
@@ -45,7 +46,7 @@ class SendWindow:
     @property
     def in_flight(self) -> list[tuple[int, Segment]]:
         """What was sent and not acknowledged, with its N(S)."""
-        return [((self._oldest + place) % MODULO, segment) for place, segment in enumerate(self._flight)]
+        return [((self.oldest + place) % MODULO, segment) for place, segment in enumerate(self._flight)]
 
     def offer(self, parts: Sequence[Segment]) -> None:
         """Queue what is to be sent."""
@@ -60,14 +61,14 @@ class SendWindow:
 
     def admits(self, nr: int) -> bool:
         """Say whether an N(R) lies between the oldest unacknowledged and the next number to send."""
-        return (nr - self._oldest) % MODULO <= len(self._flight)
+        return (nr - self.oldest) % MODULO <= len(self._flight)
 
     def acknowledge(self, nr: int) -> bool:
         """Take an N(R); return whether it acknowledged anything; raise OutOfSequence when it cannot be."""
         if not self.admits(nr):
-            raise OutOfSequence(f"N(R) {nr} acknowledges what was not sent: {self._oldest} is expected at the earliest")
-        passed = (nr - self._oldest) % MODULO
+            raise OutOfSequence(f"N(R) {nr} acknowledges what was not sent: {self.oldest} is expected at the earliest")
+        passed = (nr - self.oldest) % MODULO
         for _ in range(passed):
             self._flight.popleft()
-        self._oldest = nr
+        self.oldest = nr
         return passed > 0

@@ -72,14 +72,27 @@ class WrapperLink:
         self._counters = counters
         self._decoder = WrapperDecoder()
         self._inbox: list[Wpdu] = []
+        self.rested = False
+        """Whether ``at_rest`` was found true, and nothing was begun since."""
 
     @property
     def mid_frame(self) -> bool:
         """Whether octets of an incomplete message have come."""
         return self._decoder.waiting
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits to be looked at, and the next octet begins a message."""
+        return not (self._inbox or self._decoder.waiting)
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Our wPort and the meter's."""
+        return self._client, self._server
+
     def connect(self) -> Exchange[None]:
         """Begin on a fresh stream; nothing is exchanged."""
+        self.rested = False
         self._decoder = WrapperDecoder()
         self._inbox.clear()
         yield from ()
@@ -94,12 +107,17 @@ class WrapperLink:
         """Return the next APDU without sending anything."""
         return (yield from self._next(b""))
 
+    def at_once(self, _octets: int) -> int:
+        """Return how many APDUs of a size can be sent in a row: the stream takes any number."""
+        return MAX_APDU
+
     def disconnect(self) -> Exchange[None]:
         """End the link; nothing is exchanged."""
         yield from ()
 
     def _next(self, out: bytes) -> Exchange[bytes]:
         foreign = 0
+        self.rested = False
         while True:
             while self._inbox and not out:
                 message = self._inbox.pop(0)
