@@ -47,6 +47,9 @@ class BlockTerms:
     """Octets of the largest APDU that the server takes: so long may a block be with its head."""
     window: int = 1
     """Blocks that we take before we acknowledge."""
+    at_once: int = MAX_WINDOW
+    """Blocks that the link below carries in a row without waiting for an acknowledgement of its own: to send more would
+    cost as many turns as to have them acknowledged here."""
     peer_window: int = 1
     """Blocks that the server takes; learnt from each block of its own."""
 
@@ -92,7 +95,7 @@ class _Transfer:
         """Send an APDU, a window at a time; return the one that answers."""
         parts = self._cut(apdu)
         while self._sent < len(parts):
-            flight = parts[self._sent : self._sent + self._terms.peer_window]
+            flight = parts[self._sent : self._sent + min(self._terms.peer_window, self._terms.at_once)]
             answer = yield from self._heard(self._link.request(*self._numbered(flight, len(parts))))
             if answer is None:
                 self._counters.blocks_resent += len(flight)

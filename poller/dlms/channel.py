@@ -152,7 +152,8 @@ class Channel:
         from poller.dlms.blocks import BlockTerms
 
         if self._blocks is None or self._blocks[0] is not terms:
-            self._blocks = terms, BlockTerms(terms.max_pdu, self.profile.block_window)
+            at_once = self.link.at_once(terms.max_pdu)
+            self._blocks = terms, BlockTerms(terms.max_pdu, self.profile.block_window, at_once)
         return self._blocks[1]
 
     def _aside(self, octets: bytes) -> bool:

@@ -142,6 +142,11 @@ class HdlcLink:
         frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
         return max(1, self.parameters.window_tx // frames)
 
+    def at_once(self, octets: int) -> int:
+        """Return how many APDUs of a size, one at least, go out before we have to wait for an acknowledgement."""
+        frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
+        return max(1, self.parameters.window_tx // frames)
+
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
         if self.state is not Link.DOWN:
