@@ -56,6 +56,17 @@ DEFAULT_CONFORMANCE: Final = (
     | Conformance.SELECTIVE_ACCESS
     | Conformance.ACTION
 )
+FULL_CONFORMANCE: Final = (
+    DEFAULT_CONFORMANCE
+    | Conformance.ATTRIBUTE_0_WITH_SET
+    | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.BLOCK_TRANSFER_WITH_SET
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACCESS
+)
+"""All that a client with logical names can use, for those who do more than read values."""
 
 _ERROR_SERVICES: Final = {1: "initiateError", 5: "read", 6: "write"}
 _SERVICE_ERRORS: Final = {

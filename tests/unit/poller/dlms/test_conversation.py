@@ -5,18 +5,15 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from common.errors import BridgeError, Skip
-from common.obis import Obis
 from poller.dlms.association import Association
 from poller.dlms.channel import MAX_LATE
-from poller.dlms.conversation import AttributeRef, Conversation, Mechanism, Profile, Transport
+from poller.dlms.conversation import AttributeRef, Conversation, Profile, Transport
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
     AccessDenied,
     AssociationLost,
     AuthenticationFailed,
-    BadAddress,
     BadData,
-    BadParameter,
     BlockUnavailable,
     ExceptionResponse,
     MeterBusy,
@@ -29,54 +26,25 @@ from poller.dlms.errors import (
 from poller.dlms.exchange import Exchange
 from poller.dlms.get_service import DESCRIPTOR_OCTETS
 from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control
-from poller.dlms.wrapper import Wpdu, WrapperDecoder
+from poller.dlms.wrapper import Wpdu
 from tests.support.dlms_drive import run_against
 from tests.support.hdlc_secondary import CLIENT, METER, Fate, Secondary
-
-VOLTAGE = AttributeRef(3, Obis(1, 1, 32, 7, 0), 2)
-SCALER = AttributeRef(3, Obis(1, 1, 32, 7, 0), 3)
-NOTHING = AttributeRef(3, Obis(1, 1, 99, 7, 0), 2)
-FIVE, SIX = Data(DataType.UINT8, 5), Data(DataType.UINT8, 6)
-ACCEPTED = "6129a109060760857405080101a203020100a305a103020100be10040e0800065f1f0400{}0007"
-WITH_LIST, WITHOUT_LIST = "00321d1900", "00301d1900"
-WRAPPER = Profile(Transport.WRAPPER, 16, 1)
-HDLC = Profile(Transport.HDLC, 16, 1)
-Answer = str | bytes | None
-
-
-class Meter:
-    """Answers APDUs over WRAPPER: the AARQ with its terms, the RLRQ, and all else by a function."""
-
-    def __init__(self, answer: Callable[[bytes], Answer | Sequence[Answer]], terms: str = WITHOUT_LIST) -> None:
-        self._answer = answer
-        self._terms = terms
-        self.asked: list[bytes] = []
-
-    def __call__(self, octets: bytes) -> bytes | None:
-        out = b""
-        for message in WrapperDecoder().feed(octets):
-            self.asked.append(message.apdu)
-            answers = self.apdu(message.apdu)
-            for answer in answers if isinstance(answers, list | tuple) else [answers]:
-                assert answer is None or isinstance(answer, str | bytes)
-                apdu = bytes.fromhex(answer) if isinstance(answer, str) else answer
-                out += b"" if apdu is None else Wpdu(message.destination, message.source, apdu).to_bytes()
-        return out or None
-
-    def apdu(self, apdu: bytes) -> Answer | Sequence[Answer]:
-        if apdu[0] == 0x60:
-            return ACCEPTED.format(self._terms)
-        return "6303800100" if apdu[0] == 0x62 else self._answer(apdu)
-
-
-def opened(meter: Callable[[bytes], bytes | None], profile: Profile = WRAPPER) -> Conversation:
-    conversation = Conversation(profile)
-    run_against(conversation.open(), meter)
-    return conversation
-
-
-def normal(apdu: bytes, result: str = "001105") -> str:
-    return f"c401{apdu[2]:02x}{result}"
+from tests.support.scripted_meter import (
+    ACCEPTED,
+    FIVE,
+    HDLC,
+    NOTHING,
+    SCALER,
+    SIX,
+    VOLTAGE,
+    WITH_LIST,
+    WITHOUT_LIST,
+    WRAPPER,
+    Answer,
+    Meter,
+    normal,
+    opened,
+)
 
 
 def read(answer: Callable[[bytes], Answer | Sequence[Answer]], terms: str = WITHOUT_LIST) -> Data:
@@ -438,36 +406,6 @@ def test_an_incomplete_answer_shows() -> None:
     exchange.send(b"\x00\x01")
     seen.append(conversation.mid_frame)
     assert seen == [False, True]
-
-
-# Profiles
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "named"),
-    [
-        (lambda: Profile(Transport.HDLC, 0, 1), BadAddress, "client"),
-        (lambda: Profile(Transport.HDLC, 128, 1), BadAddress, "client"),
-        (lambda: Profile(Transport.HDLC, 16, 1, address_size=2), BadAddress, "physical"),
-        (lambda: Profile(Transport.HDLC, 16, 1, address_size=3), BadAddress, "1, 2 or 4"),
-        (lambda: Profile(Transport.HDLC, 16, 1, max_info=64), BadParameter, "information length"),
-        (lambda: Profile(Transport.HDLC, 16, 1, window=8), BadParameter, "window"),
-        (lambda: Profile(Transport.WRAPPER, 0, 1), BadAddress, "wPort"),
-        (lambda: Profile(Transport.WRAPPER, 16, 65536), BadAddress, "wPort"),
-        (lambda: Profile(Transport.WRAPPER, 16, 1, max_pdu=11), BadParameter, "PDU"),
-        (lambda: Profile(Transport.WRAPPER, 16, 1, max_pdu=65536), BadParameter, "PDU"),
-        (lambda: Profile(Transport.WRAPPER, 16, 1, conformance=1 << 24), BadParameter, "24 bits"),
-        (lambda: Profile(Transport.WRAPPER, 16, 1, mechanism=Mechanism.LLS), BadParameter, "password"),
-    ],
-)
-def test_a_profile_is_checked_when_made(make: Callable[[], Profile], error: type[BridgeError], named: str) -> None:
-    with pytest.raises(error, match=named):
-        make()
-
-
-def test_a_profile_does_not_print_its_secret() -> None:
-    profile = Profile(Transport.HDLC, 1, 1, mechanism=Mechanism.LLS, secret=b"22222222")
-    assert "2222" not in repr(profile)
 
 
 def test_a_predecessors_address_pair_means_logical_one() -> None:
