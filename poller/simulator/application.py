@@ -111,9 +111,9 @@ class Application:
             return _NOT_SUPPORTED
         try:
             opened = guard.open(apdu)
-            answer = self._served(opened.plain, granted, mood)
         except Undeciphered as error:
             return self._undeciphered(error)
+        answer = self._served(opened.plain, granted, mood)
         guard.spoil = FaultKind.WRONG_TAG in mood
         guard.replay = FaultKind.REPLAY in mood
         return guard.protect(answer, opened)
@@ -132,6 +132,8 @@ class Application:
             return _OTHER_REASON
         try:
             return service(apdu, granted, mood)
+        except Undeciphered as error:  # the proof of a client under GMAC
+            return self._undeciphered(error)
         except BadRequest:
             return _UNREADABLE
 

@@ -139,6 +139,8 @@ class Guard:
     _least_dedicated: int = 0
     _last: bytes = b""
     _initiate: int = AUTHENTICATED | ENCRYPTED
+    _inside: int | None = None
+    """Least counter inside the APDU last opened: a proof is made, and its counter drawn, before what carries it."""
 
     def open_initiate(self, octets: bytes) -> bytes:
         """Return the InitiateRequest of a glo-initiate-request, or of one in general-glo-ciphering."""
@@ -188,6 +190,7 @@ class Guard:
 
     def _check(self, counter: int, *, dedicated: bool) -> None:
         if not dedicated:
+            self._inside = self.ring.least(self.client)
             self.ring.check(self.client, counter)
         elif counter < self._least_dedicated:
             raise Undeciphered(b"\xd8\x01\x06" + self._least_dedicated.to_bytes(4, "big"), "counter", counter)
@@ -259,10 +262,14 @@ class Guard:
         if len(answer) != 5 + gcm.TAG or answer[0] != AUTHENTICATED | self.ring.keys.suite:
             return False
         counter = int.from_bytes(answer[1:5], "big")
-        self.ring.check(self.client, counter)
+        least = self.ring.least(self.client)
+        if self._inside is None:
+            self.ring.check(self.client, counter)
+        elif counter < self._inside or counter == least - 1:
+            raise Undeciphered(b"\xd8\x01\x06" + least.to_bytes(4, "big"), "counter", counter)
         if self._gmac(self.client, answer[0], answer[1:5], challenge) != answer[5:]:
             return False
-        self.ring.used(self.client, counter)
+        self.ring.used(self.client, max(counter, least - 1))
         return True
 
     def _gmac(self, title: bytes, control: int, counter: bytes, challenge: bytes) -> bytes:

@@ -1,0 +1,221 @@
+"""Independent clients sign on to simulated meters by HLS and read them ciphered: pydlms-client and gurux-dlms."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from gurux_dlms import GXByteBuffer, GXReplyData
+from gurux_dlms.enums import Authentication, InterfaceType, Security
+from gurux_dlms.objects import GXDLMSAssociationLogicalName, GXDLMSClock, GXDLMSRegister
+from gurux_dlms.secure import GXDLMSSecureClient
+from pydlms import DlmsClient, DlmsData
+from pydlms.exceptions import DlmsError
+from pydlms.security.context import SecurityContext
+from pydlms.security.hls import Mechanism
+from pydlms.security.suites import SecurityPolicy
+
+from poller.simulator import Fleet, MeterSpec, personality
+from poller.simulator.personality import Keys
+
+TIMEOUT = 5.0  # gurux-dlms computes AES in pure Python
+ENCRYPTION, AUTHENTICATION = bytes(range(16)), bytes(range(0xD0, 0xE0))
+SECRET = "SimulatorSecret1"
+SAPS = {
+    Mechanism.LLS: 1,
+    Mechanism.HLS_MD5: 33,
+    Mechanism.HLS_SHA1: 34,
+    Mechanism.HLS_GMAC: 35,
+    Mechanism.HLS_SHA256: 36,
+}
+ENERGY = "1.0.1.8.0.255"
+LONG = bytes(index & 0xFF for index in range(1536))
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    secure = personality("secure")
+    specs = [
+        MeterSpec("hdlc", secure),
+        MeterSpec("wrapper", "secure-wrapper"),
+        MeterSpec("suite-1", replace(secure, keys=Keys(suite=1, policy=0x30))),
+        MeterSpec("high-counter", replace(secure, keys=Keys(counter=5_000))),
+        MeterSpec("strict", replace(secure, strict_release=True)),
+    ]
+    with Fleet(specs) as running:
+        yield running
+
+
+titles = iter(range(1, 1000))
+
+
+def pydlms(fleet: Fleet, name: str, mechanism: Mechanism, policy: int | None, **options: object) -> DlmsClient:
+    """Return a client with a title that nobody used before; ``policy`` None: unprotected."""
+    kind = fleet.meters[name].device.kind
+    hdlc = kind.transport.value == "hdlc"
+    security = None
+    title = b"PYD" + next(titles).to_bytes(5, "big")
+    if policy is not None or mechanism is Mechanism.HLS_GMAC:
+        security = SecurityContext(
+            ENCRYPTION,
+            AUTHENTICATION,
+            title,
+            policy=SecurityPolicy(policy or 0),
+            suite=kind.keys.suite if kind.keys else 0,
+        )
+    secret = {Mechanism.LLS: b"22222222", Mechanism.HLS_GMAC: None}.get(mechanism, SECRET.encode())
+    return DlmsClient.tcp(
+        "127.0.0.1",
+        fleet.meters[name].port,
+        client_sap=SAPS[mechanism],
+        server_logical=1,
+        timeout=TIMEOUT,
+        mechanism=mechanism,
+        password=secret,
+        security=security,
+        client_system_title=title,
+        ciphered_context=policy is not None,
+        hdlc=hdlc,
+        address_size=4 if hdlc else None,
+        server_physical=17 if hdlc else None,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("name", ["hdlc", "wrapper"])
+@pytest.mark.parametrize("mechanism", SAPS)
+def test_pydlms_signs_on_without_protection(fleet: Fleet, name: str, mechanism: Mechanism) -> None:
+    with pydlms(fleet, name, mechanism, None) as client:
+        first = client.get(ENERGY, 3, 2).to_python()
+        assert client.get(ENERGY, 3, 2).to_python() == first + 1
+
+
+@pytest.mark.parametrize("name", ["hdlc", "wrapper"])
+@pytest.mark.parametrize(("mechanism", "policy"), list(product(SAPS, [0x10, 0x20, 0x30])))
+def test_pydlms_reads_ciphered_at_each_level(fleet: Fleet, name: str, mechanism: Mechanism, policy: int) -> None:
+    with pydlms(fleet, name, mechanism, policy) as client:
+        first = client.get(ENERGY, 3, 2).to_python()
+        assert client.get(ENERGY, 3, 2).to_python() == first + 1
+        assert client.get("0.0.40.0.0.255", 15, 4).to_python()[-1] == 3
+
+
+@pytest.mark.parametrize("protection", ["glo", "general-glo"])
+@pytest.mark.parametrize("dedicated", [False, True])
+def test_pydlms_writes_and_calls_ciphered_in_blocks(fleet: Fleet, protection: str, dedicated: bool) -> None:
+    options = {"protection": protection, "use_dedicated_key": dedicated}
+    with pydlms(fleet, "hdlc", Mechanism.HLS_GMAC, 0x30, **options) as client:
+        client.set("0.0.96.128.0.255", 1, 2, DlmsData.octet_string(LONG))
+        assert client.get("0.0.96.128.0.255", 1, 2).to_python() == LONG
+        assert client.action("0.0.96.128.1.255", 8192, 1, DlmsData.octet_string(LONG * 2)).to_python() == LONG * 2
+        assert len(client.get_association_view()) > 200
+
+
+def test_pydlms_reads_suite_1_under_a_policy(fleet: Fleet) -> None:
+    with pydlms(fleet, "suite-1", Mechanism.HLS_GMAC, 0x30) as client:
+        assert client.get(ENERGY, 3, 2).to_python() >= 56_281_000
+
+
+def test_a_low_counter_is_told_what_is_expected(fleet: Fleet) -> None:
+    client = pydlms(fleet, "high-counter", Mechanism.HLS_GMAC, 0x30)
+    with pytest.raises(DlmsError):
+        client.connect()
+    client.close()
+    with pydlms(fleet, "high-counter", Mechanism.HLS_GMAC, 0x30, invocation_counter_retry=True) as client:
+        assert client.get(ENERGY, 3, 2)
+    assert fleet.status("high-counter")["undeciphered"] == 2
+
+
+def test_the_public_client_reads_the_frame_counter(fleet: Fleet) -> None:
+    with pydlms(fleet, "high-counter", Mechanism.HLS_GMAC, 0x30, discover_invocation_counter=True) as client:
+        assert client.get(ENERGY, 3, 2)
+
+
+def test_a_wrong_secret_is_refused(fleet: Fleet) -> None:
+    client = pydlms(fleet, "hdlc", Mechanism.HLS_MD5, None)
+    client.association.settings.secret = b"another secret"
+    with pytest.raises(DlmsError):
+        client.connect()
+    client.close()
+
+
+def test_a_strict_meter_wants_its_release_ciphered(fleet: Fleet) -> None:
+    with pydlms(fleet, "strict", Mechanism.HLS_GMAC, 0x30) as client:
+        assert client.get(ENERGY, 3, 2)
+
+
+class Gurux:
+    """A gurux-dlms client that ciphers, on a blocking socket."""
+
+    def __init__(self, fleet: Fleet, name: str, authentication: Authentication, sap: int, security: Security) -> None:
+        kind = fleet.meters[name].device.kind
+        self._hdlc = kind.transport.value == "hdlc"
+        server = GXDLMSSecureClient.getServerAddress(1, kind.physical, 4) if self._hdlc else 1
+        interface = InterfaceType.HDLC if self._hdlc else InterfaceType.WRAPPER
+        secret = {Authentication.LOW: "22222222", Authentication.HIGH_GMAC: None}.get(authentication, SECRET)
+        self.client = GXDLMSSecureClient(True, sap, server, authentication, secret, interface)
+        self.client.ciphering.security = security
+        self.client.ciphering.systemTitle = b"GRX" + next(titles).to_bytes(5, "big")
+        self.client.ciphering.blockCipherKey = ENCRYPTION
+        self.client.ciphering.authenticationKey = AUTHENTICATION
+        self._socket = socket.create_connection(("127.0.0.1", fleet.meters[name].port), TIMEOUT)
+
+    def __enter__(self) -> "Gurux":
+        if self._hdlc:
+            self.client.parseUAResponse(self._ask(self.client.snrmRequest()).data)
+        for request in self.client.aarqRequest():
+            self.client.parseAareResponse(self._ask(request).data)
+        if self.client.authentication > Authentication.LOW:
+            for request in self.client.getApplicationAssociationRequest():
+                self.client.parseApplicationAssociationResponse(self._ask(request).data)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for request in self.client.releaseRequest() or []:
+            self._ask(request)
+        self._ask(self.client.disconnectRequest())
+        self._socket.close()
+
+    def _ask(self, request: bytes) -> GXReplyData:
+        reply = GXReplyData()
+        if not request:
+            return reply
+        self._exchange(request, reply)
+        while reply.isMoreData():
+            self._exchange(self.client.receiverReady(reply), reply)
+        return reply
+
+    def _exchange(self, request: bytes, reply: GXReplyData) -> None:
+        self._socket.sendall(bytes(request))
+        received = GXByteBuffer()
+        received.set(self._socket.recv(65536))
+        while not self.client.getData(received, reply, None):
+            received.set(self._socket.recv(65536))
+
+    def value(self, thing: object, attribute: int) -> object:
+        for request in self.client.read(thing, attribute):
+            reply = self._ask(request)
+        return self.client.updateValue(thing, attribute, reply.value)
+
+
+GURUX = [
+    (Authentication.HIGH_MD5, 33, Security.NONE),
+    (Authentication.HIGH_SHA1, 34, Security.NONE),
+    (Authentication.HIGH_SHA256, 36, Security.NONE),
+    (Authentication.HIGH_GMAC, 35, Security.AUTHENTICATION),
+    (Authentication.HIGH_GMAC, 35, Security.AUTHENTICATION_ENCRYPTION),
+    (Authentication.HIGH_MD5, 33, Security.AUTHENTICATION_ENCRYPTION),
+    (Authentication.LOW, 1, Security.ENCRYPTION),
+]
+
+
+@pytest.mark.parametrize("name", ["hdlc", "wrapper"])
+@pytest.mark.parametrize(("authentication", "sap", "security"), GURUX)
+def test_gurux_signs_on_and_reads(
+    fleet: Fleet, name: str, authentication: Authentication, sap: int, security: Security
+) -> None:
+    with Gurux(fleet, name, authentication, sap, security) as client:
+        first = client.value(GXDLMSRegister(ENERGY), 2)
+        assert client.value(GXDLMSRegister(ENERGY), 2) == first + 1
+        assert client.value(GXDLMSClock("0.0.1.0.0.255"), 2)
+        assert client.value(GXDLMSAssociationLogicalName("0.0.40.0.0.255"), 6)
