@@ -23,7 +23,7 @@ class AttributeRef:
         return _descriptor(self.class_id, self.obis, self.attribute)
 
     def __str__(self) -> str:
-        return f"{self.class_id}/{self.obis}/{self.attribute}"
+        return f"{self.class_id}/{_written(self.obis)}/{self.attribute}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MethodRef:
         return _descriptor(self.class_id, self.obis, self.method)
 
     def __str__(self) -> str:
-        return f"{self.class_id}/{self.obis}/method {self.method}"
+        return f"{self.class_id}/{_written(self.obis)}/method {self.method}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class Selection:
 
     selector: int
     parameters: Data
+
+
+def _written(obis: Obis) -> str:
+    """Return all six groups, 255 too."""
+    return f"{obis.a}-{obis.b}:{obis.c}.{obis.d}.{obis.e}.{obis.f}"
 
 
 def _descriptor(class_id: int, obis: Obis, number: int) -> bytes:
