@@ -83,3 +83,11 @@ def test_exceptions_have_words() -> None:
 def test_malformed_exceptions_are_refused(octets: str) -> None:
     with pytest.raises(UnexpectedReply):
         decode_exception(bytes.fromhex(octets))
+
+
+def test_a_dedicated_key_travels_in_the_initiate_and_does_not_print() -> None:
+    request = InitiateRequest(Conformance(0x1E1D), 1200, dedicated_key=bytes(range(16)))
+    octets = encode_initiate_request(request)
+    assert octets.hex() == "010110000102030405060708090a0b0c0d0e0f0000065f1f0400001e1d04b0"
+    assert decode_initiate_request(octets) == request
+    assert "dedicated_key" not in repr(request)
