@@ -15,7 +15,8 @@ from common.errors import BridgeError
 from poller.capture import IN, OUT, Capture, Piece
 from poller.dlms.axdr import Reader
 from poller.dlms.data import Data
-from poller.dlms.explain import Kind, Node, explain
+from poller.dlms.explain.stream import Kind, explain
+from poller.dlms.explain.tree import Node
 from poller.dlms.fcs import check_sequence
 from poller.dlms.get_service import GetList, GetNormal, decode_get_response
 from poller.dlms.hdlc_frame import FLAG, MAX_OCTETS, Frame, FrameKind, examine, frame_octets

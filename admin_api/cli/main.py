@@ -57,6 +57,14 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "alarms": Entry("alarms:alarms", "List and acknowledge alarms."),
     "token": Entry("tokens:token", "Make, list and revoke tokens of the API."),
     "config": Entry("config:config", "Check the settings."),
+    "objects": Entry("", "List what a meter has, directly: classes, names, rights, values."),
+    "profile": Entry("", "Show rows of a meter's load profile, directly."),
+    "clock": Entry("", "Show a meter's clock, directly; with --sync set it."),
+    "set": Entry("", "Write an attribute of a meter, directly."),
+    "action": Entry("", "Invoke a method of a meter, directly."),
+    "capture": Entry("", "Record an exchange with a meter, without secrets."),
+    "decode": Entry("", "Show what octets of a line mean, as a protocol analyser does."),
+    "listen": Entry("", "Listen for what meters push."),
     "simulate": Entry("", "Simulate meters."),
 }
 

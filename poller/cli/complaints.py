@@ -6,7 +6,7 @@ In: typed errors. Out: ``kind: detail`` on standard error, and below it a hint w
 import sys
 from typing import Final
 
-from common.errors import BridgeError, Hopeless
+from common.errors import BridgeError, Hopeless, Relink
 from poller.dlms import errors as protocol
 from poller.errors import ConnectRefused, ConnectTimeout, HostUnreachable, LinkLost, NameUnresolved, PeerReset
 
@@ -59,3 +59,9 @@ def complain(error: BridgeError, where: str = "") -> None:
     hint = next((text for leaf, text in _HINTS if isinstance(error, leaf)), "")
     if hint and not where:
         sys.stderr.write(f"  {hint}\n")
+
+
+def ended(error: BridgeError) -> int:
+    """Complain, and return the exit code: the meter said no, or there is no link to say anything."""
+    complain(error)
+    return NOTHING_DONE if isinstance(error, Relink | Hopeless) else SOME_DONE

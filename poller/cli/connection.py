@@ -191,28 +191,27 @@ def _keys(arguments: argparse.Namespace) -> "Keys | None":
 def _security(arguments: argparse.Namespace, keys: "Keys | None") -> SecuritySettings:
     """Return the settings that keys and arguments make; without keys only what needs none."""
     level = Security(arguments.security)
+    ours, theirs = _titles(arguments)
     if keys is None and level is Security.NONE and arguments.auth != Mechanism.HLS_GMAC:
-        return SecuritySettings(
-            client_title=_title(arguments.system_title), server_title=_title(arguments.server_title)
-        )
+        return SecuritySettings(client_title=ours, server_title=theirs)
     if keys is None:
         raise BadArgument("--keys-file is needed for protected APDUs and for GMAC")
     return keys.security(
         level,
-        _title(arguments.system_title),
-        server_title=_title(arguments.server_title),
+        ours,
+        server_title=theirs,
         suite=arguments.suite,
         dedicated=arguments.dedicated,
         general=arguments.general,
     )
 
 
-def _title(text: str) -> bytes:
-    from poller.keys import system_title
+def _titles(arguments: argparse.Namespace) -> tuple[bytes, bytes]:
+    if not arguments.system_title and not arguments.server_title:
+        return b"", b""
+    from poller.cli.titles import title
 
-    if len(text) == 8 and not text.startswith('"'):
-        return system_title(f'"{text}"')
-    return system_title(text) if text else b""
+    return title(arguments.system_title), title(arguments.server_title)
 
 
 def _secret(arguments: argparse.Namespace, mechanism: Mechanism, keys: "Keys | None") -> bytes:

@@ -74,14 +74,15 @@ def print_results(results: Sequence[Result], *, as_json: bool) -> None:
         return
     width = max(len(str(row["obis"])) for row in rows)
     for row in rows:
-        print(f"{row['obis']!s:<{width}}  {_shown(row)}".rstrip())
+        print(f"{row['obis']!s:<{width}}  {shown(row)}".rstrip())
 
 
-def _shown(row: Mapping[str, object]) -> str:
+def shown(row: Mapping[str, object]) -> str:
+    """Return value and unit, or the error, as a line has them."""
     error = row.get("error")
     if isinstance(error, Mapping):
         return f"({error['kind']}) {error['detail']}"
-    value = row["raw"] if row["value"] is None else row["value"]
+    value = row["value"] if row["value"] is not None else json.dumps(row["raw"])
     return f"{value}  {row['unit'] or ''}"
 
 

@@ -7,7 +7,8 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.dlms.explain import Explainer, Kind, Node, explain
+from poller.dlms.explain.stream import Explainer, Kind, explain
+from poller.dlms.explain.tree import Node
 from poller.dlms.security import SecuritySettings
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"

@@ -7,7 +7,8 @@ from typing import Any, Final, cast
 
 import pytest
 
-from poller.dlms.explain import Kind, Node, explain
+from poller.dlms.explain.stream import Kind, explain
+from poller.dlms.explain.tree import Node
 from poller.dlms.security import SecuritySettings
 from tests.support.dlms_words import FLAGS
 

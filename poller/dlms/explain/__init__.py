@@ -3,8 +3,3 @@
 Goes in: octets of a line, of an APDU or of a value, and keys where there are any. Comes out: nodes. Nothing is raised,
 whatever the octets: what cannot be read is a node that says why.
 """
-
-from poller.dlms.explain.stream import Explainer, Kind, explain
-from poller.dlms.explain.tree import Node
-
-__all__ = ["Explainer", "Kind", "Node", "explain"]

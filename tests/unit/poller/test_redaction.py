@@ -5,7 +5,7 @@ import pytest
 from poller.capture import IN, OUT, Capture, Header, Piece
 from poller.dlms.axdr import encode_data
 from poller.dlms.data import Data, DataType
-from poller.dlms.explain import Kind, explain
+from poller.dlms.explain.stream import Kind, explain
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame, unpack_frame
 from poller.dlms.wrapper import Wpdu
