@@ -20,7 +20,7 @@ MAX_ELEMENTS: Final = 200_000
 _NESTED: Final = {DataType.ARRAY, DataType.STRUCTURE}
 
 _TYPES: Final = {int(data_type): data_type for data_type in DataType}
-_NUMBERS: Final = {
+NUMBERS: Final = {
     DataType.INT8: struct.Struct(">b"),
     DataType.INT16: struct.Struct(">h"),
     DataType.INT32: struct.Struct(">i"),
@@ -111,7 +111,7 @@ class Reader:
     def _content(self, data_type: DataType, depth: int) -> Value:
         """Return the content of a value whose type is known."""
         self._count(1)
-        if number := _NUMBERS.get(data_type):
+        if number := NUMBERS.get(data_type):
             value: int | float = number.unpack(self.take(number.size))[0]
             return value
         if data_type in _NESTED:
@@ -223,7 +223,7 @@ def encode_data(data: Data) -> bytes:
 
 def _encoded(data: Data) -> bytes:
     value = data.value
-    if number := _NUMBERS.get(data.type):
+    if number := NUMBERS.get(data.type):
         try:
             return number.pack(value)
         except (struct.error, OverflowError):

@@ -12,6 +12,7 @@ from poller.dlms.apdu import decode_apdu
 from poller.dlms.association import Association
 from poller.dlms.errors import (
     AssociationLost,
+    BadData,
     ExceptionResponse,
     NotNegotiated,
     UnexpectedReply,
@@ -64,13 +65,14 @@ class Channel:
         self.cipher = cipher
         self.terms: Association | None = None
         self.notifications: deque[Notification] = deque(maxlen=MAX_NOTIFICATIONS)
-        self._invoke = 0
+        self.invoke = 0
+        """Of the last request."""
         self._blocks: tuple[Association, BlockTerms] | None = None
 
     def next_invoke(self) -> int:
         """Return 1 to 15, in turn."""
-        self._invoke = self._invoke % INVOKE_MASK + 1
-        return self._invoke
+        self.invoke = self.invoke % INVOKE_MASK + 1
+        return self.invoke
 
     def require(self, service: Conformance = _NOTHING) -> Association:
         """Return the terms; raise AssociationLost when there are none, NotNegotiated without the service."""
@@ -210,7 +212,10 @@ class Channel:
 
     def _complaint(self, plain: bytes, tag: int) -> BridgeError:
         """Return the error that an APDU in place of the answer means."""
-        answer = decode_apdu(plain)
+        try:
+            answer = decode_apdu(plain)
+        except BadData:
+            return UnexpectedReply(f"an answer with tag {tag:02x} expected, not a broken one with tag {plain[0]:02x}")
         if isinstance(answer, ExceptionApdu) and answer.expected_counter is not None and self.cipher:
             return self.cipher.refused(answer.expected_counter)
         if isinstance(answer, ServiceError | ExceptionApdu):

@@ -22,6 +22,7 @@ from poller.dlms.data import Data
 from poller.dlms.descriptors import AttributeRef, MethodRef, Selection
 from poller.dlms.errors import BadParameter
 from poller.dlms.exchange import Counters, Exchange
+from poller.dlms.fast import FastReader
 from poller.dlms.hdlc_link import HdlcLink
 from poller.dlms.profile import Profile, Referencing, Transport
 from poller.dlms.security import SecuritySource
@@ -63,6 +64,7 @@ class Conversation:
         self._link = profile.make_link(self.counters)
         self._channel = Channel(profile, self._link, self.counters, _cipher(profile, source, self.counters))
         self._lists = getting.ListHabits(profile.use_with_list)
+        self._fast = FastReader(self._channel, self._lists)
         self._short = _short_naming(self._channel)
 
     @property
@@ -120,13 +122,13 @@ class Conversation:
         """
         if self._short:
             return self._short.get(ref, selection)
-        return getting.get(self._channel, ref, selection)
+        return self._fast.get(ref) if selection is None else getting.get(self._channel, ref, selection)
 
     def get_many(self, refs: Sequence[AttributeRef]) -> Exchange[list[Data | BridgeError]]:
         """Return the values in the order asked, each or the Skip or Again error in its place; raise all others."""
         if self._short:
             return self._short.get_many(refs)
-        return getting.get_many(self._channel, self._lists, refs)
+        return self._fast.get_many(refs)
 
     def set(self, ref: AttributeRef, data: Data, selection: Selection | None = None) -> Exchange[None]:
         """Write an attribute, or the selected part of it; in blocks when it is longer than the meter takes at once."""

@@ -3,8 +3,9 @@
 Goes in: a channel, what is to be read. Comes out: values, or the errors that stand in their place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from common.errors import Again, BridgeError, Relink, Skip
@@ -40,6 +41,7 @@ _USUAL_SIZE: Final = 14
 """Octets of a result that is not known yet: those of a clock's time, which no register exceeds."""
 _WITH_SELECTION: Final = Conformance.GET | Conformance.SELECTIVE_ACCESS
 Result = Data | BridgeError
+Read = Callable[[AttributeRef], Exchange[Data]]
 
 
 @dataclass(slots=True)
@@ -69,13 +71,16 @@ def get(channel: Channel, ref: AttributeRef, selection: Selection | None = None)
         raise named(error, ref) from None
 
 
-def get_many(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef]) -> Exchange[list[Result]]:
+def get_many(
+    channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef], read: Read | None = None
+) -> Exchange[list[Result]]:
     """Return the values in the order asked, each or the Skip or Again error in its place; raise all others.
 
     With-list where it was negotiated. A meter that answers a list wrongly, or its first list not at all, is asked
-    one by one from then on.
+    one by one from then on; by ``read`` where it is given.
     """
     channel.require(Conformance.GET)
+    one = read or partial(get, channel)
     results: list[Result] = []
     while len(results) < len(refs):
         chunk = refs[len(results) :]
@@ -83,7 +88,7 @@ def get_many(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef])
         if habits.wanted and channel.require().supports_with_list:
             chunk = chunk[: _list_size(channel, habits, chunk)]
             listed = (yield from _get_list(channel, habits, chunk)) if len(chunk) > 1 else None
-        results += listed if listed is not None else (yield from _get_each(channel, chunk))
+        results += listed if listed is not None else (yield from _get_each(one, chunk))
     return results
 
 
@@ -123,11 +128,18 @@ def _get_list(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef]
     return [named(it, ref) if isinstance(it, BridgeError) else it for ref, it in zip(refs, results, strict=True)]
 
 
-def _get_each(channel: Channel, refs: Sequence[AttributeRef]) -> Exchange[list[Result]]:
+def is_one_list(channel: Channel, habits: ListHabits, refs: Sequence[AttributeRef]) -> bool:
+    """Say whether attributes are asked for in one list, however long the answers to earlier ones were."""
+    terms = channel.require()
+    lists = habits.wanted and terms.supports_with_list and terms.supports_block_get
+    return lists and 1 < len(refs) <= _list_size(channel, habits, refs)
+
+
+def _get_each(read: Read, refs: Sequence[AttributeRef]) -> Exchange[list[Result]]:
     results: list[Result] = []
     for ref in refs:
         try:
-            results.append((yield from get(channel, ref)))
+            results.append((yield from read(ref)))
         except MeterBusy as busy:  # so would be the others, after as many polls each
             return results + [busy] * (len(refs) - len(results))
         except (Skip, Again) as error:
