@@ -23,6 +23,7 @@ from common.clock import Clock
 from common.errors import BridgeError
 from poller.dlms.errors import BadParameter, PeerClosed, ReplyTimeout, SignOnFailed
 from poller.dlms.mode_e import INITIAL_BAUD, Pause, SignOn, Speed, request_for, sign_on
+from poller.echo import Echo
 from poller.errors import ConnectFailed, PeerReset, SerialMissing
 from poller.transport import MAX_RECEIVE, SLICE_S, TcpWire, Wire
 
@@ -65,7 +66,7 @@ class LineSettings:
     wake: bool = False
     """Whether a battery-operated meter has to be woken (IEC 62056-21, annex B)."""
     parity: bool = False
-    """Even parity in the eighth bit during the sign-on, where a converter cannot do 7E1."""
+    """Even parity in the eighth bit during the sign-on, where a converter or port cannot do 7E1."""
     gap_ms: int = 30
     """Between what was received and what is sent, so that a two-wire line can turn round."""
 
@@ -175,6 +176,7 @@ class SerialWire:
         self._poll = select.poll()
         self._baud = settings.baud
         self._left_by = self._heard_at = 0.0
+        self._echo = Echo()
 
     def connect(self, address: str, port: int, deadline: float) -> None:  # noqa: ARG002  a wire's signature
         """Open the device; raise ConnectFailed, also when another process holds it, or SerialMissing."""
@@ -182,6 +184,7 @@ class SerialWire:
         self._port = _open(self._settings)
         self._baud = self._settings.baud
         self._left_by = self._heard_at = 0.0
+        self._echo = Echo()
         self._poll = select.poll()
 
     def send(self, octets: bytes, deadline: float) -> None:
@@ -194,13 +197,19 @@ class SerialWire:
                 sent = self._open_port().write(octets)
             except _BROKEN as error:
                 raise self._broken(error) from None
+            self._echo.sent(octets[:sent])
             octets = octets[sent:]
             self._left_by = max(self._left_by, self._clock.monotonic()) + sent * _BITS / self._baud
 
     def receive(self, deadline: float) -> bytes:
-        """Return what has come, at most MAX_RECEIVE octets."""
-        if not self._ready(select.POLLIN, deadline):
-            raise ReplyTimeout("no octet came in time")
+        """Return what has come and is no echo of ours, at most MAX_RECEIVE octets."""
+        while True:
+            if not self._ready(select.POLLIN, deadline):
+                raise ReplyTimeout("no octet came in time")
+            if said := self._echo.received(self._read()):
+                return said
+
+    def _read(self) -> bytes:
         try:
             octets = self._open_port().read(MAX_RECEIVE)
         except _BROKEN as error:
@@ -219,13 +228,19 @@ class SerialWire:
             self._port = None
 
     def change(self, speed: Speed, deadline: float) -> None:
-        """Change speed and character format when everything sent has left; raise ReplyTimeout, PeerReset."""
+        """Change speed and character format when everything sent has left; raise ReplyTimeout, ConnectFailed.
+
+        With ``parity`` the format stays 8N1: the sign-on has put the parity into the eighth bit itself.
+        """
         self.drain(deadline)
-        form = {"bytesize": 7, "parity": "E"} if speed.seven_bits else {"bytesize": 8, "parity": "N"}
+        seven = speed.seven_bits and not self._settings.parity
+        form = {"bytesize": 7, "parity": "E"} if seven else {"bytesize": 8, "parity": "N"}
         try:
             self._open_port().apply_settings({"baudrate": speed.baud, **form})
         except _BROKEN as error:
-            raise self._broken(error) from None
+            hint = "7E1: parity=yes may help" if seven else "8N1"
+            self.close()
+            raise ConnectFailed(f"{self._settings.device} cannot do {speed.baud} baud {hint} ({error})") from None
         self._baud = speed.baud
 
     def drain(self, deadline: float) -> None:

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from poller.dlms.errors import BadParameter, PeerClosed, ReplyTimeout, SignOnFailed
+from poller.dlms.mode_e import Speed
 from poller.errors import SerialMissing
 from poller.serial_line import LineKind, LineSettings, SerialWire, SignOnWire, make_wire, parse_line
 from poller.transport import TcpWire
@@ -75,6 +76,59 @@ def test_a_line_that_is_not_open_says_so() -> None:
             use()
     wire.send(b"", 1001.0)
     with pytest.raises(PeerClosed):
+        wire.drain(1001.0)
+
+
+class RecordingPort:
+    """A port that takes everything, and some of it slowly."""
+
+    def __init__(self) -> None:
+        self.settings: list[dict[str, object]] = []
+        self.waiting = [3, 0]
+
+    @property
+    def out_waiting(self) -> int:
+        return self.waiting.pop(0) if len(self.waiting) > 1 else self.waiting[0]
+
+    def fileno(self) -> int:
+        return 0
+
+    def read(self, size: int) -> bytes:
+        return b""
+
+    def write(self, octets: bytes) -> int:
+        return len(octets)
+
+    def flush(self) -> None:
+        pass
+
+    def apply_settings(self, settings: dict[str, object]) -> None:
+        self.settings.append(settings)
+
+    def close(self) -> None:
+        raise OSError
+
+
+def test_seven_bits_and_even_parity_unless_the_eighth_bit_carries_it() -> None:
+    for parity, first in ((False, (7, "E")), (True, (8, "N"))):
+        port = RecordingPort()
+        wire = SerialWire(LineSettings(LineKind.OPTICAL, "/dev/x", parity=parity), StillClock(), lambda: None)
+        wire._port = port
+        for seven_bits in (True, False):
+            wire.change(Speed(2400, seven_bits=seven_bits), 2000.0)
+        assert [(said["baudrate"], said["bytesize"], said["parity"]) for said in port.settings] == [
+            (2400, *first),
+            (2400, 8, "N"),
+        ]
+        wire.close()
+
+
+def test_octets_that_do_not_leave_are_a_timeout() -> None:
+    port = RecordingPort()
+    port.waiting = [1]
+    wire = SerialWire(parse_line("serial:/dev/x"), StillClock(), lambda: None)
+    wire._port = port
+    with pytest.raises(ReplyTimeout, match="do not leave"):
         wire.drain(1001.0)
 
 
