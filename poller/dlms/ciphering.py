@@ -132,10 +132,13 @@ class Cipher:
         return compare_digest(self._tag(title, header, challenge), answer[HEADER_OCTETS:])
 
     def refused(self, expected: int) -> CounterRefused | CounterExhausted:
-        """Raise our counter to what the meter expects; return the error that says so (exception-response, 6)."""
+        """Raise our counter above what the meter expects; return the error that says so (exception-response, 6).
+
+        One above: the standard has the number expected next, and there are meters that tell the last one they saw.
+        """
         if expected > MAX_RESYNC:
             return CounterExhausted(f"the meter expects invocation counter {expected}, next to the end of the key")
-        self.source.raise_to(expected)
+        self.source.raise_to(expected + 1)
         return CounterRefused(f"the meter found our invocation counter too low; it expects {expected}")
 
     def _tag(self, title: bytes, header: bytes, challenge: bytes) -> bytes:

@@ -258,7 +258,7 @@ def test_a_refused_counter_is_raised() -> None:
     assert proposal.cipher is not None
     with pytest.raises(CounterRefused, match="expects 1000"):
         judge(decode_apdu(bytes.fromhex("d80106000003e8")), Mechanism.LLS, proposal)
-    assert proposal.cipher.source.take() == 1000
+    assert proposal.cipher.source.take() == 1001
 
 
 def test_a_refused_counter_without_keys_is_a_refusal() -> None:

@@ -390,10 +390,10 @@ def test_gmac_needs_title_and_keys(missing: str) -> None:
 # Counters that the meter refuses
 
 
-def test_a_refusal_raises_the_counter() -> None:
+def test_a_refusal_raises_the_counter_above_the_one_it_tells() -> None:
     client, _ = pair(settings())
     assert isinstance(client.refused(500), CounterRefused)
-    assert client.source.take() == 500
+    assert client.source.take() == 501
 
 
 def test_a_refusal_cannot_use_the_key_up() -> None:

@@ -331,10 +331,10 @@ def test_a_refused_counter_is_raised_and_the_association_opened() -> None:
     channel = channel_of(profile_of(Mechanism.HLS_GMAC, given), source := FixedSource())
     run_against(associate(channel), meter)
     assert meter.proven
-    assert source.raised == [0x1000]
+    assert source.raised == [0x1001]
     again = decode_apdu(meter.requests[1])
     assert isinstance(again, Aarq)
-    assert decode_ciphered(again.user_information).counter == 0x1000
+    assert decode_ciphered(again.user_information).counter == 0x1001
 
 
 def test_a_counter_refused_with_the_proof_is_raised_too() -> None:
@@ -343,7 +343,7 @@ def test_a_counter_refused_with_the_proof_is_raised_too() -> None:
     channel = channel_of(profile_of(Mechanism.HLS_GMAC, given), source := FixedSource())
     run_against(associate(channel), meter)
     assert meter.proven
-    assert source.raised == [0x2000]
+    assert source.raised == [0x2001]
     assert len(meter.requests) == 4
 
 
