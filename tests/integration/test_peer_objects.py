@@ -79,10 +79,6 @@ def test_a_load_profile_is_read_by_range(transport: Transport) -> None:
     assert [row.raw[1] for row in newest.rows] == [1000 + 7 * number for number in (93, 94, 95)]
 
 
-def layout_of(client: Client):
-    return client.run(lambda meter: read_layout(meter, LOAD_PROFILE))
-
-
 class OddMeter(peer.MeterSimulator):
     """The example meter; ``odd`` names what it does with selective access."""
 
