@@ -29,7 +29,15 @@ from poller.dlms.ciphered import (
 )
 from poller.dlms.errors import BadParameter, CounterExhausted, CounterRefused, DecipheringFailed, UnexpectedReply
 from poller.dlms.exchange import Counters
-from poller.dlms.security import KEY_OCTETS, SUITES, TITLE_OCTETS, Security, SecuritySettings, SecuritySource
+from poller.dlms.security import (
+    KEY_OCTETS,
+    MAX_RESYNC,
+    SUITES,
+    TITLE_OCTETS,
+    Security,
+    SecuritySettings,
+    SecuritySource,
+)
 
 LEVEL_BITS: Final = {
     Security.NONE: 0,
@@ -40,9 +48,6 @@ LEVEL_BITS: Final = {
 """Of the security control octet (Green Book 9.2.7.2.4.1)."""
 PLAIN_ALLOWED: Final = frozenset((0x0E, 0xD8))
 """confirmed-service-error and exception-response: a meter that could not decipher has no other way to say so."""
-MAX_RESYNC: Final = 0xF000_0000
-"""The highest counter that a meter's refusal makes us go to. Refusals are not authenticated: a forged one must not be
-able to use up the key, which only a new key would cure."""
 _GMAC_OCTETS: Final = HEADER_OCTETS + gcm.TAG_OCTETS
 
 

@@ -22,19 +22,22 @@ from poller.dlms.errors import (
     AuthenticationFailed,
     BadData,
     BadParameter,
+    CounterExhausted,
     CounterRefused,
     DecipheringFailed,
     ExceptionResponse,
 )
 from poller.dlms.exchange import Exchange
 from poller.dlms.profile import Profile, Referencing
-from poller.dlms.security import CHALLENGE_OCTETS, MAX_COUNTER, SecuritySettings, SecuritySource
+from poller.dlms.security import CHALLENGE_OCTETS, MAX_COUNTER, MAX_RESYNC, SecuritySettings, SecuritySource
 
 if TYPE_CHECKING:
     from poller.dlms.ciphering import Cipher
 
 MAX_RESYNCS: Final = 1
 """Counters raised in one opening: a meter that refuses the number it asked for asks for no other."""
+MAX_PUSHES: Final = 8
+"""Pushes that may come before the answer to an AARQ; what comes then is taken for the answer."""
 REPLY_TO_HLS: Final = MethodRef(15, Obis(0, 0, 40, 0, 0, 255), 1)
 """reply_to_HLS_authentication of the current association (IEC 62056-6-2, Association LN)."""
 REPLY_TO_HLS_NAME: Final = 0xFA58
@@ -46,6 +49,8 @@ PUBLIC_CLIENT: Final = 16
 _UNPROVEN: Final = "the meter could not prove that it knows the key"
 _ACTION_RESPONSE, _READ_RESPONSE = 0xC7, 0x0C
 _DATA_CLASS: Final = 1
+_PUSHES: Final = (b"\x0f", b"\xc2", b"\xca", b"\xd2", b"\xdb", b"\xdc")
+"""data-notification, event-notification plain and protected, and the general forms, which no AARE has."""
 
 
 class Reading(Protocol):
@@ -111,9 +116,14 @@ def read_counter(public: Reading, obis: Obis = FRAME_COUNTER) -> Exchange[int]:
 
 
 def resynchronise(public: Reading, source: SecuritySource, obis: Obis = FRAME_COUNTER) -> Exchange[int]:
-    """Raise our counter above the one that the meter saw last; return that one."""
+    """Raise our counter above the one that the meter saw last; return that one.
+
+    Raises CounterExhausted next to the end of the key.
+    """
     counter = yield from read_counter(public, obis)
-    source.raise_to(min(counter + 1, MAX_COUNTER))
+    if counter > MAX_RESYNC:
+        raise CounterExhausted(f"{obis} of the meter is {counter}, next to the end of the key")
+    source.raise_to(counter + 1)
     return counter
 
 
@@ -126,11 +136,22 @@ def _once(channel: Channel) -> Exchange[Association]:
     challenge = _cipher(channel).source.entropy(CHALLENGE_OCTETS) if profile.mechanism.high_level else b""
     proposal = _proposal(channel, challenge)
     request = association_request(profile.mechanism, profile.secret, proposal)
-    terms = _judged((yield from channel.raw(request)), profile.mechanism, proposal)
+    terms = _judged((yield from _answer(channel, request)), profile.mechanism, proposal)
     if terms.authentication_pending:
         yield from _prove(channel, terms, challenge)
     channel.terms = replace(terms, authentication_pending=False)
     return channel.terms
+
+
+def _answer(channel: Channel, request: bytes) -> Exchange[bytes]:
+    """Send the AARQ, return what answers it; pushes that come before are dropped: nothing vouches for them yet."""
+    answer = yield from channel.raw(request)
+    for _ in range(MAX_PUSHES):
+        if answer[:1] not in _PUSHES:
+            break
+        channel.counters.notifications_dropped += 1
+        answer = yield from channel.link.more()
+    return answer
 
 
 def _judged(answer: bytes, mechanism: Mechanism, proposal: Proposal) -> Association:

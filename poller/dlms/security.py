@@ -16,6 +16,9 @@ KEY_OCTETS: Final = 16
 """Of AES-128, which suites 0 and 1 use."""
 MAX_COUNTER: Final = 0xFFFF_FFFF
 """The last invocation counter: beyond it the key is used up."""
+MAX_RESYNC: Final = 0xF000_0000
+"""The highest counter that a meter's word makes us go to. Neither its refusals nor what the public client reads are
+authenticated: a forged one must not be able to use up the key, which only a new key would cure."""
 CHALLENGE_OCTETS: Final = 16
 """8 to 64 are allowed; meters that take only 8 are rare, and older than GMAC."""
 SUITES: Final = (0, 1)

@@ -235,7 +235,8 @@ def decode_exception(octets: bytes) -> ExceptionApdu:
     with apdu_reader(octets, "exception-response") as reader:
         _expect(reader, bytes((EXCEPTION_RESPONSE,)))
         state, service = reader.octet(), reader.octet()
-        counter = reader.unsigned(4) if service == _INVOCATION_COUNTER_ERROR else None
+        told = service == _INVOCATION_COUNTER_ERROR and reader.left  # there are meters that keep it to themselves
+        counter = reader.unsigned(4) if told else None
         return ExceptionApdu(state, service, counter)
 
 

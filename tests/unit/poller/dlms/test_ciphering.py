@@ -6,7 +6,7 @@ import pytest
 
 from poller.dlms import gcm
 from poller.dlms.ciphered import GENERAL_DED, GENERAL_GLO, Ciphered, decode_ciphered
-from poller.dlms.ciphering import MAX_RESYNC, Cipher
+from poller.dlms.ciphering import Cipher
 from poller.dlms.errors import (
     BadParameter,
     CounterExhausted,
@@ -15,7 +15,7 @@ from poller.dlms.errors import (
     UnexpectedReply,
 )
 from poller.dlms.exchange import Counters
-from poller.dlms.security import MAX_COUNTER, Security, SecuritySettings
+from poller.dlms.security import MAX_COUNTER, MAX_RESYNC, Security, SecuritySettings
 from tests.support.keyring import (
     AUTHENTICATION_KEY,
     BROADCAST_KEY,

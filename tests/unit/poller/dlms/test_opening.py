@@ -36,6 +36,7 @@ from poller.dlms.errors import (
 from poller.dlms.exchange import Counters, Exchange
 from poller.dlms.opening import (
     FRAME_COUNTER,
+    MAX_PUSHES,
     associate,
     public_profile,
     read_counter,
@@ -43,7 +44,7 @@ from poller.dlms.opening import (
     resynchronise,
 )
 from poller.dlms.profile import Profile, Referencing, Transport
-from poller.dlms.security import MAX_COUNTER, Security, SecuritySettings
+from poller.dlms.security import MAX_COUNTER, MAX_RESYNC, Security, SecuritySettings
 from tests.support.dlms_drive import run_against
 from tests.support.keyring import FixedSource, mirrored, settings
 
@@ -226,6 +227,28 @@ def test_with_short_names_the_method_is_read(mechanism: Mechanism) -> None:
 def test_a_meter_that_tells_no_title_has_the_configured_one() -> None:
     _, meter = opened(Mechanism.HLS_GMAC, settings(), tells_title=False)
     assert meter.proven
+
+
+@pytest.mark.parametrize("push", ["0f0000000100 0203", "c20000", "ca050000000001", "db00050000000001"])
+def test_pushes_before_the_answer_are_dropped_and_counted(push: str) -> None:
+    pushed = bytes.fromhex(push)
+    given = settings(Security.NONE)
+    channel, meter = channel_of(profile_of(Mechanism.LLS, given)), Meter(Mechanism.LLS, given)
+
+    def peer(sent: bytes) -> bytes | None:
+        answer = meter(sent)
+        return answer and wrapped(pushed) * 3 + answer
+
+    run_against(associate(channel), peer)
+    assert channel.terms is not None
+    assert channel.counters.notifications_dropped == 3
+
+
+def test_a_meter_that_only_pushes_does_not_answer() -> None:
+    channel = channel_of(profile_of(Mechanism.NONE, SecuritySettings()))
+    with pytest.raises(UnexpectedReply):
+        run_against(associate(channel), lambda _: wrapped(b"\xc2\0\0"))
+    assert channel.counters.notifications_dropped == MAX_PUSHES
 
 
 # What is no proof
@@ -448,10 +471,11 @@ def test_the_counter_is_read_and_ours_raised_above_it() -> None:
     assert source.take() == 4712
 
 
-def test_the_last_counter_of_a_key_is_not_exceeded() -> None:
+def test_a_counter_next_to_its_end_is_not_believed() -> None:
     source = FixedSource()
-    run_against(resynchronise(PublicReading(Data(DataType.UINT32, MAX_COUNTER)), source), lambda _: b"")
-    assert source.raised == [MAX_COUNTER]
+    with pytest.raises(CounterExhausted, match="next to the end"):
+        run_against(resynchronise(PublicReading(Data(DataType.UINT32, MAX_RESYNC + 1)), source), lambda _: b"")
+    assert source.raised == []
 
 
 def test_the_counter_may_lie_elsewhere() -> None:

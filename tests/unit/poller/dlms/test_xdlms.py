@@ -91,3 +91,8 @@ def test_a_dedicated_key_travels_in_the_initiate_and_does_not_print() -> None:
     assert octets.hex() == "010110000102030405060708090a0b0c0d0e0f0000065f1f0400001e1d04b0"
     assert decode_initiate_request(octets) == request
     assert "dedicated_key" not in repr(request)
+
+
+def test_a_refused_counter_may_come_without_the_one_that_is_expected() -> None:
+    assert decode_exception(bytes.fromhex("d80106")) == ExceptionApdu(1, 6)
+    assert decode_exception(bytes.fromhex("d8010600000010")) == ExceptionApdu(1, 6, 16)
