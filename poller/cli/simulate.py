@@ -4,8 +4,10 @@ Arguments in; listening meters, a ready file and an exit code out: 0 ended by SI
 an address that is taken. Nothing is decided here about how meters behave.
 
 Which meters: --meters --host --port --personality --transport. How they behave: --delay --seed --poison
---second-client --linger --on-wrong-number --early-rr --habit. What goes wrong: --command --scenario, and --control
-while they run. What is written: --log --log-limit --ready-file. All of it is explained in docs/SIMULATOR.md.
+--second-client --linger --on-wrong-number --early-rr --habit --window --max-info, their clock by --clock-offset
+--clock-drift --zone --summer, their load profile by --profile-period --profile-depth, their secrets by --encryption-key
+--authentication-key --system-title --suite --policy --counter --hls-secret. What goes wrong: --command --scenario, and
+--control while they run. What is written: --log --log-limit --ready-file. All of it is explained in docs/SIMULATOR.md.
 """
 
 import argparse
@@ -27,9 +29,13 @@ from poller.simulator.meter import Meter, PortTaken
 from poller.simulator.personality import (
     PERSONALITIES,
     BadSpecification,
+    ClockSetting,
     EarlyRr,
+    Keys,
     OnWrongNumber,
     Personality,
+    ProfileHabit,
+    ProfileSetting,
     SecondClient,
     Transport,
     personality,
@@ -41,7 +47,10 @@ _DESCRIPTORS_EACH: Final = 4
 """File descriptors to reserve per meter: listening, served, and one or two that wait."""
 _DESCRIPTORS_BESIDE: Final = 64
 _PREFERRED_SAP: Final = 1
-_HABITS: Final = ("dm-to-disc", "bare-ua", "close-after-refusal")
+_OWN_HABITS: Final = ("dm-to-disc", "bare-ua", "close-after-refusal", "strict-release", "general-blocks")
+"""Each is a flag of the personality."""
+_HABITS: Final = (*_OWN_HABITS, *(each.value for each in ProfileHabit))
+_POLICIES: Final = {"none": 0x00, "authenticated": 0x10, "encrypted": 0x20, "both": 0x30}
 
 
 def _delay(text: str) -> tuple[float, float]:
@@ -62,6 +71,13 @@ def _command(text: str) -> dict[str, object]:
     return command
 
 
+def _octets(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not hexadecimal") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meterctl simulate", description="Run simulated DLMS/COSEM meters.", allow_abbrev=False
@@ -80,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--on-wrong-number", choices=[each.value for each in OnWrongNumber], help="what a wrong N(S) or N(R) gets")
     add("--early-rr", choices=[each.value for each in EarlyRr], help="RR before the answer")
     add("--habit", action="append", default=[], choices=_HABITS, help="a habit of some real meters; repeatable")
+    _add_time(parser)
+    _add_secrets(parser)
     add("--scenario", type=Path, metavar="FILE", help="commands carried out at start, one JSON object per line")
     add(
         "--command", type=_command, action="append", default=[], metavar="JSON", help="carried out at start; repeatable"
@@ -91,8 +109,65 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_time(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--clock-offset", type=float, default=0.0, metavar="SECONDS", help="how far the meter's clock is ahead")
+    add("--clock-drift", type=float, default=0.0, metavar="PPM", help="millionths that it gains")
+    add("--zone", type=int, default=0, metavar="MINUTES", help="deviation of standard time: UTC minus local time")
+    add("--summer", action="store_true", help="daylight saving is active")
+    add("--profile-period", type=int, default=900, metavar="SECONDS", help="of the load profile (default 900)")
+    add("--profile-depth", type=int, default=3_360, metavar="ROWS", help="of the load profile (default 3360)")
+    add("--window", type=int, metavar="FRAMES", help="HDLC window, 1 to 7")
+    add("--max-info", type=int, metavar="OCTETS", help="HDLC information length, to 2030")
+
+
+def _add_secrets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--encryption-key", type=_octets, metavar="HEX", help="16 octets; the meter then ciphers")
+    add("--authentication-key", type=_octets, metavar="HEX", help="16 octets")
+    add("--system-title", type=_octets, metavar="HEX", help="8 octets (default: SIM and the meter's number)")
+    add("--suite", type=int, choices=[0, 1], help="security suite (default 0)")
+    add("--policy", choices=list(_POLICIES), help="what every request and answer needs (default none)")
+    add("--counter", type=int, metavar="N", help="least invocation counter accepted at the start")
+    add("--hls-secret", metavar="TEXT", help="of all clients that sign on by MD5, SHA-1 or SHA-256")
+
+
+def _keys(arguments: argparse.Namespace, kind: Personality) -> Keys | None:
+    """Return the personality's keys, changed by what is given; None when neither has any."""
+    given = (arguments.encryption_key, arguments.authentication_key, arguments.system_title)
+    rest = (arguments.suite, arguments.policy, arguments.counter)
+    if kind.keys is None and all(each is None for each in (*given, *rest)):
+        return None
+    keys = kind.keys or Keys()
+    encryption, authentication, title = given
+    suite, policy, counter = rest
+    return Keys(
+        encryption=keys.encryption if encryption is None else encryption,
+        authentication=keys.authentication if authentication is None else authentication,
+        title=keys.title if title is None else title,
+        suite=keys.suite if suite is None else suite,
+        policy=keys.policy if policy is None else _POLICIES[policy],
+        counter=keys.counter if counter is None else counter,
+    )
+
+
+def _timed(arguments: argparse.Namespace, kind: Personality) -> Personality:
+    """Return the personality with its clock, its profile and the sizes of its link."""
+    profile_habits = {each for each in ProfileHabit if each.value in arguments.habit}
+    return replace(
+        kind,
+        clock=ClockSetting(arguments.clock_offset, arguments.clock_drift, arguments.zone, arguments.summer),
+        profile=ProfileSetting(arguments.profile_period, arguments.profile_depth, frozenset(profile_habits)),
+        window=arguments.window or kind.window,
+        max_info=arguments.max_info or kind.max_info,
+    )
+
+
 def _kind(arguments: argparse.Namespace) -> Personality:
-    kind = personality(arguments.personality)
+    kind = _timed(arguments, personality(arguments.personality))
+    if arguments.hls_secret is not None:
+        secret = arguments.hls_secret.encode()
+        kind = replace(kind, sign_on={sap: replace(each, secret=secret) for sap, each in kind.sign_on.items()})
     if arguments.transport is not None:
         kind = replace(kind, transport=Transport(arguments.transport))
     if arguments.second_client is not None:
@@ -105,9 +180,12 @@ def _kind(arguments: argparse.Namespace) -> Personality:
     return replace(
         kind,
         linger=kind.linger if arguments.linger is None else arguments.linger,
+        keys=_keys(arguments, kind),
         dm_to_disc=kind.dm_to_disc or "dm-to-disc" in habits,
         bare_ua=kind.bare_ua or "bare-ua" in habits,
         close_after_refusal=kind.close_after_refusal or "close-after-refusal" in habits,
+        strict_release=kind.strict_release or "strict-release" in habits,
+        general_blocks=kind.general_blocks or "general-blocks" in habits,
     )
 
 
@@ -158,6 +236,21 @@ def described(meter: Meter) -> dict[str, object]:
         "address_size": kind.preferred_size if kind.transport is Transport.HDLC else None,
         "auth": "none" if secret is None else "lls",
         "password": None if secret is None else secret.decode(),
+        **_secrets(meter),
+    }
+
+
+def _secrets(meter: Meter) -> dict[str, object]:
+    """Return keys and titles of a meter that ciphers: nothing of a simulated meter is secret."""
+    ring, kind = meter.device.ring, meter.device.kind
+    if ring is None:
+        return {}
+    return {
+        "system_title": ring.title.hex(),
+        "encryption_key": ring.keys.encryption.hex(),
+        "authentication_key": ring.keys.authentication.hex(),
+        "suite": ring.keys.suite,
+        "hls": {str(sap): [each.mechanism, each.secret.decode()] for sap, each in kind.sign_on.items()},
     }
 
 

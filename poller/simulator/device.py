@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from common.clock import Clock
-from poller.simulator import current_association, measured, stores, switching
+from poller.simulator import current_association, measured, profiles, stores, switching
 from poller.simulator.faults import Fault, FaultBook
 from poller.simulator.frames import ReaderCounters
 from poller.simulator.link import LinkCounters
@@ -143,6 +143,7 @@ class Device:
         stores.install(book, self.time, kind.channel, period)
         switching.Relay().install(book)
         switching.install_limiter(book, kind.channel)
+        profiles.install(book, self.time, kind.profile, kind.channel, self.index)
         return book
 
     @property

@@ -187,6 +187,10 @@ class ProfileSetting:
             raise BadSpecification(f"profile of {self.depth} rows, one each {self.period} s")
 
 
+_CLOCK: Final = ClockSetting()
+_PROFILE: Final = ProfileSetting()
+
+
 @dataclass(frozen=True, slots=True)
 class Personality:
     """One kind of meter. Times in seconds, sizes in octets."""
@@ -232,8 +236,8 @@ class Personality:
     """Client SAP to how it proves itself by HLS."""
     keys: Keys | None = field(default=None, repr=False)
     """None: this meter does not cipher."""
-    clock: ClockSetting = ClockSetting()
-    profile: ProfileSetting = ProfileSetting()
+    clock: ClockSetting = _CLOCK
+    profile: ProfileSetting = _PROFILE
 
     def __post_init__(self) -> None:
         sizes = {*self.sizes, self.preferred_size}
