@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from poller.dlms.cosem import ScalerUnit, scaled, scaler_unit
+from poller.dlms.cosem import ScalerUnit, exact, scaled, scaler_attribute, scaler_unit
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import BadData
 
@@ -76,3 +76,19 @@ def test_scaler_units(data: Data, expected: ScalerUnit) -> None:
 def test_what_is_no_scaler_unit_is_bad_data(data: Data) -> None:
     with pytest.raises(BadData):
         scaler_unit(data)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [(12, Decimal("1.2")), (12.5, Decimal("1.25")), (True, None), ("12", None), (None, None), (float("nan"), None)],
+)
+def test_what_is_no_finite_number_is_none(raw: bool | float | str | None, value: Decimal | None) -> None:
+    assert exact(raw, -1) == value
+
+
+@pytest.mark.parametrize(
+    ("class_id", "attribute", "scaler"),
+    [(3, 2, 3), (4, 2, 3), (5, 2, 4), (5, 3, 4), (3, 4, None), (4, 5, None), (5, 6, None), (1, 2, None), (8, 2, None)],
+)
+def test_what_scales_an_attribute(class_id: int, attribute: int, scaler: int | None) -> None:
+    assert scaler_attribute(class_id, attribute) == scaler

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import pytest
 
 from poller.dlms.data import BitString, Date, DateTime, Time
-from poller.dlms.errors import BadData
+from poller.dlms.errors import BadData, BadParameter
 
 WHOLE = DateTime.from_bytes(bytes.fromhex("07e8060f0614172d32ff8880"))
 
@@ -83,3 +83,21 @@ def test_other_lengths_are_bad_data(made: type[Date] | type[Time] | type[DateTim
 
 def test_bits_print_in_their_order() -> None:
     assert str(BitString(b"\xa5\xf0", 12)) == "101001011111"
+
+
+@pytest.mark.parametrize("hours", [-12, -5, 0, 2, 14])
+def test_a_moment_becomes_a_date_time_and_comes_back(hours: int) -> None:
+    moment = datetime(2024, 6, 15, 20, 23, 45, 500000, timezone(timedelta(hours=hours)))
+    value = DateTime.from_datetime(moment, 0x80)
+    assert (value.deviation, value.status, value.date.weekday) == (-60 * hours, 0x80, 6)
+    assert value.to_datetime() == moment
+
+
+def test_a_moment_without_offset_has_no_deviation() -> None:
+    value = DateTime.from_datetime(datetime(2024, 6, 15, 20, 23, 45, 500000), None, hundredths=False)
+    assert value.to_bytes() == bytes.fromhex("07e8060f0614172dff8000ff")
+
+
+def test_an_offset_of_seconds_cannot_be_said() -> None:
+    with pytest.raises(BadParameter):
+        DateTime.from_datetime(datetime(1900, 1, 1, tzinfo=timezone(timedelta(seconds=1172))))
