@@ -9,6 +9,7 @@ from poller.dlms.errors import CounterExhausted
 from poller.dlms.security import MAX_COUNTER, SecuritySettings
 from poller.errors import BadCounterFile, CounterFileHeld, CounterUnsaved
 from poller.invocation import CounterFile, DeferredCounter, MemorySource, _record, counter_path
+from tests.support.crashing import Crash, Disk, Fuse
 
 
 @pytest.fixture
@@ -273,3 +274,37 @@ def test_a_deferred_counter_without_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CounterUnsaved, match="directory"):
         DeferredCounter(tmp_path / "file" / "below", SETTINGS).take()
+
+
+def lived(path: Path, disk: Disk, used: list[int]) -> bool:
+    """Count, raise and close under a fuse; say whether the process lived, and let its lock go when it did not."""
+    source: CounterFile | None = None
+    try:
+        with disk.watched():
+            source = CounterFile(path, 2)
+            for _ in range(5):
+                used.append(source.take())
+            source.raise_to(used[-1] + 10)
+            used.append(source.take())
+            source.close()
+    except Crash:
+        if source is not None:
+            os.close(source._lock)
+        return False
+    return True
+
+
+def test_a_death_at_any_step_repeats_no_counter(tmp_path: Path) -> None:
+    for steps in range(100):
+        fuse, used, path = Fuse(), list[int](), tmp_path / f"{steps}.counter"
+        with CounterFile(path, 2) as before:
+            used.append(before.take())
+        fuse.left = steps
+        alive = lived(path, Disk(fuse), used)
+        with CounterFile(path, 2) as after:
+            used.append(after.take())
+        assert used == sorted(set(used)), steps
+        if alive:
+            break
+    assert alive
+    assert steps > 20
