@@ -1,4 +1,4 @@
-"""Key material of one meter from a file or from texts, for the command line and the worker.
+"""Key material of one meter from a file, for the command line.
 
 In: a file of lines ``name = value``, open to its owner alone. Out: Keys, or BadKeys that names file, line and field and
 never shows what stands there. A value is ``hex:`` and digits, or text in double quotes; a key may also be its 32 digits
@@ -11,7 +11,6 @@ alone. ``#`` begins a comment line::
 
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
@@ -88,14 +87,6 @@ def load_keys(path: Path) -> Keys:
         if name in found:
             raise BadKeys(f"{where}: {name} stands there twice")
         found[name] = _octets(where, name, value)
-    return Keys(**found)
-
-
-def keys_of(texts: Mapping[str, str]) -> Keys:
-    """Return keys from texts as the store has them: keys in hexadecimal, passwords as they are; raise BadKeys."""
-    found = {name: _key(name, name, text) for name, text in texts.items() if text and name in _KEY_FIELDS}
-    for name in ("password", "hls_secret"):
-        found[name] = _secret(name, name, texts.get(name, "").encode())
     return Keys(**found)
 
 

@@ -20,9 +20,8 @@ from common.errors import BridgeError, Hopeless
 from common.worker_file import Limits
 from poller.cli.complaints import NOTHING_DONE, BadArgument, complain
 from poller.dlms.conversation import AttributeRef, Mechanism, Profile, Referencing, Transport
-from poller.dlms.errors import BadData
 from poller.dlms.hdlc_parameters import DEFAULT_INFO, DEFAULT_WINDOW
-from poller.dlms.security import MAX_COUNTER, SUITES, Security, SecuritySettings, SecuritySource
+from poller.dlms.security import SUITES, Security, SecuritySettings, SecuritySource
 from poller.resolver import Resolver
 from poller.session import Session
 from poller.transport import TcpWire, Wire
@@ -300,18 +299,16 @@ def _source(where: Connection, stack: ExitStack) -> SecuritySource | None:
 
 def _resynchronise(where: Connection, source: SecuritySource, clock: SystemClock) -> None:
     """Raise our counter above the one that the meter saw last, read through the public client."""
-    from poller.dlms.opening import FRAME_COUNTER, public_profile
+    from poller.dlms.opening import FRAME_COUNTER, next_counter, public_profile
 
     wire = _wire(where, clock)
     session = Session(public_profile(where.profile), wire, Resolver(clock, no_pulse), clock, where.limits)
     _open(session, where)
     try:
-        counter = session.get(AttributeRef(1, FRAME_COUNTER, 2)).value
+        seen = session.get(AttributeRef(1, FRAME_COUNTER, 2))
     finally:
         session.close()
-    if not isinstance(counter, int) or isinstance(counter, bool) or not 0 <= counter < MAX_COUNTER:
-        raise BadData(f"{FRAME_COUNTER} holds no invocation counter")
-    source.raise_to(counter + 1)
+    source.raise_to(next_counter(seen))
 
 
 def no_pulse() -> None:

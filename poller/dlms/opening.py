@@ -96,35 +96,32 @@ def public_profile(profile: Profile) -> Profile:
     return replace(profile, client_id=PUBLIC_CLIENT, mechanism=Mechanism.NONE, secret=b"", security=SecuritySettings())
 
 
-def read_counter(public: Reading, obis: Obis = FRAME_COUNTER) -> Exchange[int]:
-    """Return the invocation counter that the meter saw last, read as the public client; the next one is higher.
+def next_counter(seen: Data, obis: Obis = FRAME_COUNTER) -> int:
+    """Return the counter that follows the one that a meter's object holds.
 
-    ``public`` is a conversation of ``public_profile``, not open. Raises what opening and reading raise; BadData when
-    the value is no counter.
+    Raises BadData when it holds none, CounterExhausted next to the end of the key.
+    """
+    counter = seen.value
+    if not isinstance(counter, int) or isinstance(counter, bool) or not 0 <= counter <= MAX_COUNTER:
+        raise BadData(f"{obis} holds no invocation counter, but {seen.type.name.lower()}")
+    if counter > MAX_RESYNC:
+        raise CounterExhausted(f"{obis} of the meter is {counter}, next to the end of the key")
+    return counter + 1
+
+
+def resynchronise(public: Reading, source: SecuritySource, obis: Obis = FRAME_COUNTER) -> Exchange[None]:
+    """Raise our counter above the one that the meter saw last, which the public client reads.
+
+    ``public`` is a conversation of ``public_profile``, not open. Raises what opening it, reading and next_counter raise.
     """
     yield from public.open()
     try:
-        data = yield from public.get(AttributeRef(_DATA_CLASS, obis, 2))
+        seen = yield from public.get(AttributeRef(_DATA_CLASS, obis, 2))
     except Skip:
         yield from public.close()
         raise
     yield from public.close()
-    counter = data.value
-    if not isinstance(counter, int) or isinstance(counter, bool) or not 0 <= counter <= MAX_COUNTER:
-        raise BadData(f"{obis} is no invocation counter: {data.type.name.lower()}")
-    return counter
-
-
-def resynchronise(public: Reading, source: SecuritySource, obis: Obis = FRAME_COUNTER) -> Exchange[int]:
-    """Raise our counter above the one that the meter saw last; return that one.
-
-    Raises CounterExhausted next to the end of the key.
-    """
-    counter = yield from read_counter(public, obis)
-    if counter > MAX_RESYNC:
-        raise CounterExhausted(f"{obis} of the meter is {counter}, next to the end of the key")
-    source.raise_to(counter + 1)
-    return counter
+    source.raise_to(next_counter(seen, obis))
 
 
 def _once(channel: Channel) -> Exchange[Association]:

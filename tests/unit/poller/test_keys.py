@@ -7,7 +7,7 @@ import pytest
 from poller.dlms.association import Mechanism
 from poller.dlms.errors import BadParameter
 from poller.dlms.security import Security
-from poller.keys import BadKeys, Keys, keys_of, load_keys, system_title
+from poller.keys import BadKeys, Keys, load_keys, system_title
 
 KEY = bytes(range(16))
 FULL = """
@@ -107,14 +107,6 @@ def test_what_is_no_file_of_ours(path: Path, tmp_path: Path) -> None:
 def test_nothing_prints_a_key(path: Path) -> None:
     keys = load_keys(written(path, FULL))
     assert repr(keys) == str(keys) == "Keys()"
-
-
-def test_keys_from_texts() -> None:
-    texts = {"encryption_key": KEY.hex(), "authentication_key": "", "password": "secret", "tb_token": "ignored"}
-    assert keys_of(texts) == Keys(encryption_key=KEY, password=b"secret")
-    with pytest.raises(BadKeys, match=r"^encryption_key: .*needs 32") as refusal:
-        keys_of({"encryption_key": SECRET})
-    assert SECRET not in refusal.value.detail
 
 
 def test_each_mechanism_has_its_secret() -> None:

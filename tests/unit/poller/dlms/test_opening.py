@@ -38,8 +38,8 @@ from poller.dlms.opening import (
     FRAME_COUNTER,
     MAX_PUSHES,
     associate,
+    next_counter,
     public_profile,
-    read_counter,
     release,
     resynchronise,
 )
@@ -466,7 +466,7 @@ class PublicReading:
 
 def test_the_counter_is_read_and_ours_raised_above_it() -> None:
     source, public = FixedSource(), PublicReading(Data(DataType.UINT32, 4711))
-    assert run_against(resynchronise(public, source), lambda _: b"") == 4711
+    run_against(resynchronise(public, source), lambda _: b"")
     assert public.seen == ["open", AttributeRef(1, FRAME_COUNTER, 2), "close"]
     assert source.take() == 4712
 
@@ -479,8 +479,9 @@ def test_a_counter_next_to_its_end_is_not_believed() -> None:
 
 
 def test_the_counter_may_lie_elsewhere() -> None:
-    public, elsewhere = PublicReading(Data(DataType.UINT32, 1)), Obis(0, 0, 43, 1, 3)
-    assert run_against(read_counter(public, elsewhere), lambda _: b"") == 1
+    public, elsewhere, source = PublicReading(Data(DataType.UINT32, 1)), Obis(0, 0, 43, 1, 3), FixedSource()
+    run_against(resynchronise(public, source, elsewhere), lambda _: b"")
+    assert source.raised == [2]
     assert public.seen[1] == AttributeRef(1, elsewhere, 2)
 
 
@@ -495,21 +496,21 @@ def test_the_counter_may_lie_elsewhere() -> None:
     ],
 )
 def test_a_value_that_is_no_counter_is_refused(value: Data) -> None:
-    with pytest.raises(BadData, match="no invocation counter"):
-        run_against(read_counter(PublicReading(value)), lambda _: b"")
+    with pytest.raises(BadData, match="holds no invocation counter"):
+        next_counter(value)
 
 
 def test_a_meter_without_the_object_is_left_in_order() -> None:
     public = PublicReading(ObjectUndefined("object-undefined (4)"))
     with pytest.raises(ObjectUndefined):
-        run_against(read_counter(public), lambda _: b"")
+        run_against(resynchronise(public, FixedSource()), lambda _: b"")
     assert public.seen[-1] == "close"
 
 
 def test_a_lost_association_is_not_closed_politely() -> None:
     public = PublicReading(ExceptionResponse("gone"))
     with pytest.raises(ExceptionResponse):
-        run_against(read_counter(public), lambda _: b"")
+        run_against(resynchronise(public, FixedSource()), lambda _: b"")
     assert public.seen[-1] != "close"
 
 
