@@ -269,6 +269,14 @@ def test_a_replay_and_pushes_of_either_kind() -> None:
     assert (counters.notifications, counters.notifications_dropped) == (2, 1)
 
 
+def test_a_push_without_protection_among_general_blocks_is_dropped() -> None:
+    channel, _ = protected()
+    assert channel._aside(octets(PUSH))
+    assert channel.counters.notifications_dropped == 1
+    assert not channel._aside(octets("c401c1001105"))
+    assert not channel._aside(b"")
+
+
 def test_an_unprotected_answer_is_refused() -> None:
     channel, other = protected()
     with pytest.raises(DecipheringFailed):

@@ -5,15 +5,25 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from common.errors import BridgeError, Skip
+from poller.dlms.access_service import AccessGet
 from poller.dlms.association import Association
 from poller.dlms.channel import MAX_LATE
-from poller.dlms.conversation import AttributeRef, Conversation, Profile, Transport
+from poller.dlms.conversation import (
+    AttributeRef,
+    Conversation,
+    Mechanism,
+    Profile,
+    Referencing,
+    Selection,
+    Transport,
+)
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
     AccessDenied,
     AssociationLost,
     AuthenticationFailed,
     BadData,
+    BadParameter,
     BlockUnavailable,
     ExceptionResponse,
     MeterBusy,
@@ -29,11 +39,14 @@ from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control
 from poller.dlms.wrapper import Wpdu
 from tests.support.dlms_drive import run_against
 from tests.support.hdlc_secondary import CLIENT, METER, Fate, Secondary
+from tests.support.keyring import FixedSource
 from tests.support.scripted_meter import (
     ACCEPTED,
     FIVE,
+    FULL,
     HDLC,
     NOTHING,
+    RESET,
     SCALER,
     SIX,
     VOLTAGE,
@@ -42,6 +55,7 @@ from tests.support.scripted_meter import (
     WRAPPER,
     Answer,
     Meter,
+    granting,
     normal,
     opened,
 )
@@ -395,6 +409,73 @@ def test_values_come_right_through_a_line_that_loses_every_seventh_frame() -> No
         assert run_against(conversation.get(ref), meter) == Data(DataType.OCTET_STRING, bytes((3, attribute)))
     assert meter.faults == []
     assert conversation.counters.resent > 5
+
+
+# Further services
+
+
+def test_every_service_has_its_method() -> None:
+    answers = {0xC0: "001105", 0xC1: "00", 0xC3: "0000"}
+    meter = Meter(lambda apdu: f"{apdu[0] + 4:02x}01{apdu[2]:02x}{answers[apdu[0]]}", granting(0x1900))
+    conversation = opened(meter, FULL)
+    assert run_against(conversation.get(VOLTAGE, Selection(2, FIVE)), meter) == FIVE
+    run_against(conversation.set(VOLTAGE, FIVE), meter)
+    assert run_against(conversation.set_many([(VOLTAGE, FIVE)]), meter) == [None]
+    assert run_against(conversation.action(RESET), meter) is None
+    assert run_against(conversation.action_many([(RESET, FIVE)]), meter) == [None]
+    assert run_against(conversation.access([]), meter) == []
+    assert [apdu[0] for apdu in meter.asked[1:]] == [0xC0, 0xC1, 0xC1, 0xC3, 0xC3]
+
+
+def test_short_names_have_the_same_methods() -> None:
+    profile = Profile(Transport.WRAPPER, 16, 1, referencing=Referencing.SN)
+    conversation = Conversation(profile)
+    exchanges: list[Exchange[object]] = [
+        conversation.get(VOLTAGE),
+        conversation.get_many([VOLTAGE]),
+        conversation.set(VOLTAGE, FIVE),
+        conversation.set_many([(VOLTAGE, FIVE)]),
+        conversation.action(RESET),
+        conversation.action_many([(RESET, None)]),
+        conversation.access([AccessGet(VOLTAGE)]),
+    ]
+    for exchange in exchanges:
+        with pytest.raises(AssociationLost):
+            next(exchange)
+
+
+@pytest.mark.parametrize("result", ["0009060000280000ff", "0104"])
+def test_wrapper_is_kept_alive_by_the_associations_name(result: str) -> None:
+    meter = Meter(lambda apdu: normal(apdu, result))
+    conversation = opened(meter)
+    run_against(conversation.keep_alive(), meter)
+    assert meter.asked[1].hex() == "c001c1000f0000280000ff0100"
+
+
+def test_hdlc_is_kept_alive_by_rr() -> None:
+    meter = Secondary(lambda payload: b"\xe6\xe7\x00" + bytes.fromhex(ACCEPTED.format(WITHOUT_LIST)))
+    conversation = opened(meter, HDLC)
+    run_against(conversation.keep_alive(), meter)
+    assert conversation.counters.polls == 1
+
+
+def test_what_is_closed_is_not_kept_alive() -> None:
+    with pytest.raises(AssociationLost):
+        next(Conversation(WRAPPER).keep_alive())
+
+
+def test_security_needs_a_source() -> None:
+    profile = Profile(Transport.WRAPPER, 16, 1, mechanism=Mechanism.HLS_SHA256, secret=b"1")
+    with pytest.raises(BadParameter, match="source"):
+        Conversation(profile)
+    assert Conversation(profile, FixedSource()).association is None
+
+
+def test_an_association_can_be_forgotten() -> None:
+    conversation = opened(Meter(normal))
+    conversation.association = None
+    with pytest.raises(AssociationLost):
+        next(conversation.get(VOLTAGE))
 
 
 def test_an_incomplete_answer_shows() -> None:

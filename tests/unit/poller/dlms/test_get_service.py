@@ -7,7 +7,7 @@ from common.obis import Obis
 from poller.dlms.axdr import encode_length
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import AttributeRef, Selection
-from poller.dlms.errors import BadData, ObjectUndefined, UnexpectedReply
+from poller.dlms.errors import BadData, BadParameter, ObjectUndefined, UnexpectedReply
 from poller.dlms.get_service import (
     GetBlock,
     GetItem,
@@ -39,6 +39,9 @@ def test_requests_both_ways() -> None:
 def test_a_request_with_selective_access() -> None:
     item = GetItem(VOLTAGE, Selection(2, Data(DataType.UINT8, 5)))
     assert decode_get_request(bytes.fromhex("c001c100030101200700ff0201021105")) == GetRequest(0xC1, (item,))
+    assert encode_get(1, VOLTAGE, item.selection).hex() == "c001c100030101200700ff0201021105"
+    with pytest.raises(BadParameter, match="8 bits"):
+        encode_get(1, VOLTAGE, Selection(256, Data(DataType.UINT8, 5)))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,12 @@ def test_responses() -> None:
     assert mixed.results[0] == five
     assert isinstance(mixed.results[1], ObjectUndefined)
     assert mixed.results[2] == Data(DataType.NULL, None)
+
+
+def test_a_block_that_brings_an_error() -> None:
+    block = decode_get_response(bytes.fromhex("c402c2010000000101 04".replace(" ", "")))
+    assert isinstance(block, GetBlock)
+    assert isinstance(block.content, ObjectUndefined)
 
 
 def test_a_long_block() -> None:

@@ -8,7 +8,21 @@ import pytest
 from common.obis import Obis
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import AttributeRef, Selection
-from poller.dlms.errors import AccessDenied, BadData, BadParameter, ExceptionResponse, NotNegotiated, ObjectUndefined
+from poller.dlms.errors import (
+    AccessDenied,
+    BadData,
+    BadParameter,
+    BlockUnavailable,
+    ExceptionResponse,
+    MeterBusy,
+    NotNegotiated,
+    ObjectUndefined,
+    ReplyTimeout,
+    UnexpectedReply,
+)
+from poller.dlms.exchange import Exchange
+from poller.dlms.get_service import GET_RESPONSE, encode_get
+from poller.dlms.getting import ListHabits, get, get_by, get_many, is_one_list
 from poller.dlms.xdlms import Conformance
 from tests.support.dlms_drive import run_against
 from tests.support.scripted_meter import (
@@ -148,3 +162,106 @@ def test_with_blocks_only_the_request_has_to_fit() -> None:
     meter = Meter(lambda apdu: each(apdu, "001105"), granting(0x1900))
     run_against(opened(meter, profile).get_many([VOLTAGE] * 64), meter)
     assert [apdu[3] for apdu in meter.asked[1:]] == [64]
+
+
+# The plain path, however often an attribute is read
+
+
+def plainly(answer: Callable[[bytes], Answer], terms: str = granting(0x1900)) -> Data:
+    meter = Meter(answer, terms)
+    return run_against(get(opened(meter, FULL)._channel, VOLTAGE), meter)
+
+
+def in_blocks(content: bytes, size: int, first: int = 1) -> Callable[[bytes], str]:
+    def answer(apdu: bytes) -> str:
+        number = first if apdu[1] != 2 else int.from_bytes(apdu[3:], "big") + 1
+        part = content[(number - first) * size :][:size]
+        last = int((number - first + 1) * size >= len(content))
+        return f"c402{apdu[2]:02x}{last:02x}{number:08x}00{len(part):02x}{part.hex()}"
+
+    return answer
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_value_in_blocks(size: int, first: int) -> None:
+    content = bytes.fromhex("0903aabbcc")
+    assert plainly(in_blocks(content, size, first)) == Data(DataType.OCTET_STRING, b"\xaa\xbb\xcc")
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        (["c403II 01 00 1105"], UnexpectedReply),
+        (["c402II 00 00000001 00 01 11", "c402II 01 00000003 00 01 05"], UnexpectedReply),
+        (["c402II 00 00000001 00 01 11", "c401II 00 1105"], UnexpectedReply),
+        (["c402II 00 00000001 00 00", "c402II 01 00000002 00 02 1105"], UnexpectedReply),
+        (["c402II 00 00000001 00 01 11", "c401II 01 0f"], BlockUnavailable),
+        (["c402II 00 00000001 00 01 11", "c402II 01 00000002 01 13"], BlockUnavailable),
+        (["c402II 01 00000001 00 01 11"], BadData),
+    ],
+)
+def test_blocks_that_do_not_add_up(answers: list[str], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        plainly(script(*answers))
+
+
+def test_a_value_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poller.dlms.getting.MAX_VALUE", 300)
+    with pytest.raises(BadData, match="300"):
+        plainly(in_blocks(bytes(1000), 100))
+
+
+def many(answer: Callable[[bytes], Answer], habits: ListHabits, terms: str = granting(0x1900)) -> list[object]:
+    meter = Meter(answer, terms)
+    return list(run_against(get_many(opened(meter, FULL)._channel, habits, [VOLTAGE, SCALER]), meter))
+
+
+@pytest.mark.parametrize("wrong", ["d80102", "c403II 01 00 1105", "c401II 00 1105", "c402II 01 00000001 01 0e"])
+def test_a_list_answered_wrongly_falls_back_for_good(wrong: str) -> None:
+    habits = ListHabits(wanted=True)
+    assert many(script(wrong, "c401II 00 1105", "c401II 01 04"), habits)[0] == FIVE
+    assert not habits.wanted
+
+
+def test_a_temporary_failure_of_a_list_is_no_reason_to_give_lists_up() -> None:
+    habits = ListHabits(wanted=True)
+    answers = script("c402II 01 00000001 01 02", "c401II 00 1105", "c401II 00 1106")
+    assert many(answers, habits) == [FIVE, SIX]
+    assert habits.wanted
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_first_list_that_is_never_answered_is_the_last(answered: bool) -> None:
+    habits = ListHabits(wanted=True, answered=answered)
+    with pytest.raises(ReplyTimeout):
+        many(lambda _: None, habits)
+    assert habits.wanted == answered
+
+
+def test_a_busy_meter_is_not_asked_for_the_rest() -> None:
+    def busy(_: AttributeRef) -> Exchange[Data]:
+        yield b""
+        raise MeterBusy("not ready")
+
+    meter = Meter(normal, granting(0x1900))
+    channel = opened(meter, FULL)._channel
+    results = run_against(get_many(channel, ListHabits(wanted=False), [VOLTAGE, SCALER], busy), lambda _: b"")
+    assert [type(result) for result in results] == [MeterBusy, MeterBusy]
+
+
+def test_a_request_that_somebody_else_has_made() -> None:
+    meter = Meter(normal, granting(0x1900))
+    channel = opened(meter, FULL)._channel
+    request = encode_get(7, VOLTAGE)
+    assert run_against(get_by(channel, VOLTAGE, channel.call(request, GET_RESPONSE, 7)), meter) == FIVE
+    meter = Meter(lambda apdu: normal(apdu, "0103"), granting(0x1900))
+    with pytest.raises(AccessDenied, match="3/1-1:32"):
+        run_against(get_by(channel, VOLTAGE, channel.call(request, GET_RESPONSE, 7)), meter)
+
+
+def test_whether_it_is_one_list() -> None:
+    channel = opened(Meter(normal, granting(100)), FULL)._channel
+    habits = ListHabits(wanted=True)
+    assert [is_one_list(channel, habits, [VOLTAGE] * count) for count in (1, 2, 9, 10)] == [False, True, True, False]
+    assert not is_one_list(channel, ListHabits(wanted=False), [VOLTAGE] * 2)
