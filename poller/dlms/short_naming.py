@@ -141,8 +141,12 @@ class ShortNaming:
         """Return the values that lie at short names."""
         results: list[Result] = []
         while len(results) < len(names):
-            chunk = names[len(results) :][: self._readable()]
-            listed = (yield from self._get_list(chunk)) if len(chunk) > 1 else None
+            chunk = names[len(results) :]
+            listed = None
+            size = self._readable()
+            if size > 1 and len(chunk) > 1:
+                chunk = chunk[:size]
+                listed = yield from self._get_list(chunk)
             results += listed if listed is not None else (yield from self._get_each(chunk))
         return results
 
