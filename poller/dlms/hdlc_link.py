@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from poller.dlms.errors import BadFrame, LinkDamaged, LinkRefused, LinkReset, MeterBusy, OutOfSequence, ReplyTimeout
+from poller.dlms.errors import LinkDamaged, LinkRefused, LinkReset, MeterBusy, OutOfSequence, ReplyTimeout
 from poller.dlms.exchange import Counters, Exchange
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame, FrameKind, information_control, supervisory_control, unnumbered_control
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters, encode_parameters
 from poller.dlms.hdlc_port import HdlcPort
 from poller.dlms.hdlc_reactions import Link, Reaction, reaction_to
+from poller.dlms.hdlc_reassembly import Reassembly
 from poller.dlms.hdlc_window import MODULO, Segment, SendWindow, segments
 
 LINK_RETRIES: Final = 2
@@ -27,10 +28,7 @@ MAX_POLLS_FOR_MORE: Final = 3
 """RR in a row to a peer that has answered already, though something else: mostly it has nothing more."""
 MAX_STRAYS: Final = 64
 """Frames without progress that one exchange may bring."""
-MAX_PAYLOAD: Final = 0x1_0000 + 64
-"""The longest reassembled payload: an APDU of 65 535 octets, its LLC header, and some tolerance."""
 _LLC_COMMAND: Final = b"\xe6\xe6\x00"
-_LLC_RESPONSE: Final = b"\xe6\xe7\x00"
 
 
 class HdlcLink:
@@ -48,8 +46,8 @@ class HdlcLink:
         """N(S) of the peer's next I frame."""
         self.rested = False
         """Whether ``at_rest`` was found true, and nothing was begun since."""
-        self._parts: list[bytes] = []
-        self._size = self._tries = self._polls = self._strays = 0
+        self._parts = Reassembly()
+        self._tries = self._polls = self._strays = 0
         self._max_polls = MAX_POLLS
         self._asked = self._stale = self._rejecting = False
         self._rejects = True
@@ -62,7 +60,7 @@ class HdlcLink:
     @property
     def at_rest(self) -> bool:
         """Whether nothing waits and nothing is owed: what comes next can only answer what is sent next."""
-        waits = self._parts or self._stale or not self.window.idle
+        waits = self._parts.begun or self._stale or not self.window.idle
         return self.state is Link.UP and not waits and self._port.at_rest
 
     @property
@@ -142,11 +140,6 @@ class HdlcLink:
         frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
         return max(1, self.parameters.window_tx // frames)
 
-    def at_once(self, octets: int) -> int:
-        """Return how many APDUs of a size, one at least, go out before we have to wait for an acknowledgement."""
-        frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
-        return max(1, self.parameters.window_tx // frames)
-
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""
         if self.state is not Link.DOWN:
@@ -200,9 +193,9 @@ class HdlcLink:
 
     def _begin(self) -> None:
         """Count from nothing; what an earlier exchange left incomplete is let pass to its last segment."""
-        self._stale = self._stale or bool(self._parts)
+        self._stale = self._stale or self._parts.begun
         self._parts.clear()
-        self._size = self._tries = self._polls = self._strays = 0
+        self._tries = self._polls = self._strays = 0
         self._asked = self._rejecting = False
 
     def _react(self, frame: Frame) -> bytes | None:
@@ -255,21 +248,14 @@ class HdlcLink:
 
     def _assemble(self, frame: Frame) -> bytes | None:
         """Add a segment; return the payload, without its LLC header (IEC 62056-46, 5), when it was the last."""
-        self._parts.append(frame.info)
-        self._size += len(frame.info)
-        if self._size > MAX_PAYLOAD:
-            raise BadFrame(f"a payload of more than {MAX_PAYLOAD} octets")
+        self._parts.add(frame.info)
         if not frame.info:  # segments without content would never end
             self._stray()
         if frame.segmented:
             if frame.final:
                 self._port.send(supervisory_control(FrameKind.RR, self.expected))
             return None
-        payload = b"".join(self._parts)
-        self._parts.clear()
-        if not payload.startswith(_LLC_RESPONSE):
-            raise BadFrame(f"an LLC header e6e700 expected, not {payload[:3].hex()}")
-        return payload[len(_LLC_RESPONSE) :]
+        return self._parts.payload()
 
     def _unexpected(self, frame: Frame, ahead: int) -> None:
         """Handle an I frame that was there already, or comes before the one that is missing.
