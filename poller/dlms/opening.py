@@ -112,7 +112,7 @@ def next_counter(seen: Data, obis: Obis = FRAME_COUNTER) -> int:
 def resynchronise(public: Reading, source: SecuritySource, obis: Obis = FRAME_COUNTER) -> Exchange[None]:
     """Raise our counter above the one that the meter saw last, which the public client reads.
 
-    ``public`` is a conversation of ``public_profile``, not open. Raises what opening it, reading and next_counter raise.
+    ``public`` is a conversation of ``public_profile``, not open. Raises what opening, reading and next_counter raise.
     """
     yield from public.open()
     try:
