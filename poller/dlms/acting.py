@@ -64,13 +64,13 @@ def action(channel: Channel, method: MethodRef, parameters: Data | None = None) 
 
 def action_many(channel: Channel, items: Sequence[Item]) -> Exchange[list[Outcome]]:
     """Invoke methods in order; return what each returns, or the Skip or Again error in its place; raise all others."""
-    terms = channel.require(Conformance.ACTION)
+    terms = channel.require()
     outcomes: list[Outcome] = []
     while len(outcomes) < len(items):
         left = items[len(outcomes) :]
         sizes = [METHOD_OCTETS + len(encode_data(given or _NOTHING)) for _, given in left[:MAX_LIST]]
         chunk = left[: fitting(channel, sizes, METHOD_OCTETS, Conformance.BLOCK_TRANSFER_WITH_ACTION)]
-        if len(chunk) > 1 and terms.supports_with_list:
+        if len(chunk) > 1 and terms.supports_with_list and terms.supports_action:
             outcomes += yield from _act_listed(channel, chunk)
         else:
             outcomes.append((yield from _act_alone(channel, *left[0])))

@@ -59,16 +59,28 @@ def get(channel: Channel, ref: AttributeRef, selection: Selection | None = None)
     try:
         channel.require(Conformance.GET if selection is None else _WITH_SELECTION)
         invoke = channel.next_invoke()
-        answer = yield from _call(channel, encode_get(invoke, ref, selection), invoke)
-        if isinstance(answer, GetBlock):
-            return decode_whole((yield from _blocks(channel, answer)))
-        if not isinstance(answer, GetNormal):
-            raise UnexpectedReply(f"a get-response-normal expected, not {type(answer).__name__}")
-        if isinstance(answer.result, BridgeError):
-            raise answer.result
-        return answer.result
+        return (yield from _value(channel, channel.call(encode_get(invoke, ref, selection), GET_RESPONSE, invoke)))
     except (Skip, TemporaryFailure, ExceptionResponse) as error:
         raise named(error, ref) from None
+
+
+def get_by(channel: Channel, ref: AttributeRef, call: Exchange[bytes]) -> Exchange[Data]:
+    """Return an attribute's value, as ``get``, when somebody else has made the request that is exchanged."""
+    try:
+        return (yield from _value(channel, call))
+    except (Skip, TemporaryFailure, ExceptionResponse) as error:
+        raise named(error, ref) from None
+
+
+def _value(channel: Channel, call: Exchange[bytes]) -> Exchange[Data]:
+    answer = decode_get_response((yield from call))
+    if isinstance(answer, GetBlock):
+        return decode_whole((yield from _blocks(channel, answer)))
+    if not isinstance(answer, GetNormal):
+        raise UnexpectedReply(f"a get-response-normal expected, not {type(answer).__name__}")
+    if isinstance(answer.result, BridgeError):
+        raise answer.result
+    return answer.result
 
 
 def get_many(
@@ -79,13 +91,14 @@ def get_many(
     With-list where it was negotiated. A meter that answers a list wrongly, or its first list not at all, is asked
     one by one from then on; by ``read`` where it is given.
     """
-    channel.require(Conformance.GET)
+    terms = channel.require()
+    lists = terms.supports_with_list and bool(terms.conformance & Conformance.GET)
     one = read or partial(get, channel)
     results: list[Result] = []
     while len(results) < len(refs):
         chunk = refs[len(results) :]
         listed = None
-        if habits.wanted and channel.require().supports_with_list:
+        if habits.wanted and lists:
             chunk = chunk[: _list_size(channel, habits, chunk)]
             listed = (yield from _get_list(channel, habits, chunk)) if len(chunk) > 1 else None
         results += listed if listed is not None else (yield from _get_each(one, chunk))

@@ -53,13 +53,13 @@ def set_one(channel: Channel, ref: AttributeRef, data: Data, selection: Selectio
 
 def set_many(channel: Channel, items: Sequence[Item]) -> Exchange[list[BridgeError | None]]:
     """Write attributes in order; return None or the Skip or Again error in each one's place, raise all others."""
-    terms = channel.require(Conformance.SET)
+    terms = channel.require()
     results: list[BridgeError | None] = []
     while len(results) < len(items):
         left = items[len(results) :]
         sizes = [DESCRIPTOR_OCTETS + len(encode_data(data)) for _, data in left[:MAX_LIST]]
         chunk = left[: fitting(channel, sizes, DESCRIPTOR_OCTETS, Conformance.BLOCK_TRANSFER_WITH_SET)]
-        if len(chunk) > 1 and terms.supports_with_list:
+        if len(chunk) > 1 and terms.supports_with_list and terms.supports_set:
             results += yield from _set_list(channel, chunk)
         else:
             results.append((yield from _set_alone(channel, *left[0])))

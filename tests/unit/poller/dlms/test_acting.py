@@ -195,3 +195,10 @@ def test_a_long_list_goes_in_blocks(size: int) -> None:
 def test_a_list_answered_wrongly_is_not_done_again(answer: str) -> None:
     with pytest.raises(UnexpectedReply):
         act_many(script(answer), [(RESET, None), (OTHER, FIVE)], granting(0x1900))
+
+
+def test_of_many_too_none_is_asked_for_that_was_not_negotiated() -> None:
+    meter = Meter(lambda _: None, granting(0x1900, without=Conformance.ACTION))
+    results = run_against(opened(meter, FULL).action_many([(RESET, None), (OTHER, FIVE)]), meter)
+    assert [type(result) for result in results] == [NotNegotiated, NotNegotiated]
+    assert len(meter.asked) == 1

@@ -424,6 +424,7 @@ def test_every_service_has_its_method() -> None:
     assert run_against(conversation.action(RESET), meter) is None
     assert run_against(conversation.action_many([(RESET, FIVE)]), meter) == [None]
     assert run_against(conversation.access([]), meter) == []
+    assert conversation.take_notifications() == []
     assert [apdu[0] for apdu in meter.asked[1:]] == [0xC0, 0xC1, 0xC1, 0xC3, 0xC3]
 
 

@@ -265,3 +265,10 @@ def test_whether_it_is_one_list() -> None:
     habits = ListHabits(wanted=True)
     assert [is_one_list(channel, habits, [VOLTAGE] * count) for count in (1, 2, 9, 10)] == [False, True, True, False]
     assert not is_one_list(channel, ListHabits(wanted=False), [VOLTAGE] * 2)
+
+
+def test_of_many_too_none_is_asked_for_that_was_not_negotiated() -> None:
+    meter = Meter(lambda _: None, granting(0x1900, without=Conformance.GET))
+    results = run_against(opened(meter, FULL).get_many([VOLTAGE, SCALER]), meter)
+    assert [type(result) for result in results] == [NotNegotiated, NotNegotiated]
+    assert len(meter.asked) == 1

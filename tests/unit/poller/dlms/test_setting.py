@@ -207,3 +207,10 @@ def test_nothing_is_written_for_nothing() -> None:
     results, meter = write_many(Store(), [], granting(0x1900))
     assert results == []
     assert len(meter.asked) == 1
+
+
+def test_of_many_too_none_is_asked_for_that_was_not_negotiated() -> None:
+    meter = Meter(lambda _: None, granting(0x1900, without=Conformance.SET))
+    results = run_against(opened(meter, FULL).set_many([(VOLTAGE, FIVE), (SCALER, SIX)]), meter)
+    assert [type(result) for result in results] == [NotNegotiated, NotNegotiated]
+    assert len(meter.asked) == 1
