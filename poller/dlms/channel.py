@@ -110,12 +110,19 @@ class Channel:
         Answers to anything older are dropped and counted, pushes kept. Raises ExceptionResponse,
         CounterRefused, UnexpectedReply, DecipheringFailed, NotNegotiated, and what the link raises.
         """
-        octets = yield from self._send(self.cipher.protect(request) if self.cipher else request)
+        return (yield from self.call_protected(self.cipher.protect(request) if self.cipher else request, tag, invoke))
+
+    def call_protected(self, apdu: bytes, tag: int, invoke: int) -> Exchange[bytes]:
+        """Do what ``call`` does, with a request that is protected already."""
+        octets = yield from self._send(apdu)
+        return (yield from self.answer_to(self._plain(octets), tag, invoke))
+
+    def answer_to(self, plain: bytes | None, tag: int, invoke: int) -> Exchange[bytes]:
+        """Return the answer to a request, after the first APDU that came behind it: mostly that is it."""
         for _ in range(MAX_LATE):
-            plain = self._plain(octets)
             if plain is not None and self._is_answer(plain, tag, invoke):
                 return plain
-            octets = yield from self._more()
+            plain = self._plain((yield from self._more()))
         raise UnexpectedReply(f"{MAX_LATE} answers came, and none to invoke id {invoke}")
 
     @property

@@ -64,7 +64,7 @@ class Conversation:
         self._link = profile.make_link(self.counters)
         self._channel = Channel(profile, self._link, self.counters, _cipher(profile, source, self.counters))
         self._lists = getting.ListHabits(profile.use_with_list)
-        self._fast = FastReader(self._channel, self._lists)
+        self._fast = _reader(self._channel, self._lists)
         self._short = _short_naming(self._channel)
 
     @property
@@ -184,6 +184,16 @@ def _cipher(profile: Profile, source: SecuritySource | None, counters: Counters)
     from poller.dlms.ciphering import Cipher
 
     return Cipher(profile.security, source, counters)
+
+
+def _reader(channel: Channel, habits: getting.ListHabits) -> FastReader:
+    """Return what reads a conversation's attributes."""
+    cipher = channel.cipher
+    if cipher is None or not cipher.protects:
+        return FastReader(channel, habits)
+    from poller.dlms.fast_protected import ProtectedReader
+
+    return ProtectedReader(channel, habits, cipher)
 
 
 def _short_naming(channel: Channel) -> "ShortNaming | None":

@@ -9,7 +9,7 @@ plans: an attribute has one once ``getting`` has read a number of it. The proper
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from common.errors import BridgeError
 from poller.dlms import getting
@@ -27,7 +27,7 @@ from poller.dlms.get_service import (
     encode_get_list,
 )
 from poller.dlms.hdlc_link import HdlcLink
-from poller.dlms.plans import HdlcLine, Plan, WrapperLine
+from poller.dlms.plans import INVOKE_IDS, HdlcLine, Plan, WrapperLine
 
 T = TypeVar("T")
 
@@ -64,14 +64,11 @@ class List:
 class FastReader:
     """The attributes of one conversation that were read before; not for two exchanges at the same time."""
 
+    plans_lists: ClassVar[bool] = True
+
     def __init__(self, channel: Channel, habits: getting.ListHabits) -> None:
-        link = channel.link
         self._channel, self._habits = channel, habits
-        self._line: HdlcLine | WrapperLine
-        if isinstance(link, HdlcLink):
-            self._line = HdlcLine(link, channel.counters)
-        else:
-            self._line = WrapperLine(link, channel.counters)
+        self._line = _line_of(channel)
         self._terms = channel.terms
         self._values: dict[int, Value] = {}
         self._lists: list[List] = []
@@ -86,12 +83,12 @@ class FastReader:
         try:
             received = yield line.ask(plan, invoke)
         except GeneratorExit:
-            _abandon(getting.get(channel, ref))
+            abandon(getting.get(channel, ref))
             raise
         except BridgeError as thrown:
-            return (yield from self._learnt(ref, _resumed(getting.get(channel, ref), thrown)))
+            return (yield from self._learnt(ref, resumed(getting.get(channel, ref), thrown)))
         if not line.is_usual(plan, invoke, received):
-            return (yield from self._learnt(ref, _resumed(getting.get(channel, ref), received)))
+            return (yield from self._learnt(ref, resumed(getting.get(channel, ref), received)))
         channel.invoke = invoke
         line.pass_turn(plan)
         return Data(value.type, value.layout.unpack_from(received, plan.values)[0])
@@ -106,17 +103,17 @@ class FastReader:
         try:
             received = yield line.ask(plan, invoke)
         except GeneratorExit:
-            _abandon(self._plain_list(refs))
+            abandon(self._plain_list(refs))
             raise
         except BridgeError as thrown:
-            return (yield from self._learnt_list(refs, _resumed(self._plain_list(refs), thrown)))
+            return (yield from self._learnt_list(refs, resumed(self._plain_list(refs), thrown)))
         if line.is_usual(plan, invoke, received):
             fields = listed.layout.unpack_from(received, plan.values)
             if fields[::2] == listed.marks:
                 channel.invoke = invoke
                 line.pass_turn(plan)
                 return list(map(Data, listed.types, fields[1::2]))
-        return (yield from self._learnt_list(refs, _resumed(self._plain_list(refs), received)))
+        return (yield from self._learnt_list(refs, resumed(self._plain_list(refs), received)))
 
     def _plain_list(self, refs: Sequence[AttributeRef]) -> Exchange[list[getting.Result]]:
         return getting.get_many(self._channel, self._habits, refs, self.get)
@@ -143,13 +140,17 @@ class FastReader:
             return data
         if len(self._values) >= MAX_VALUES:
             self._values.clear()
-        head = bytes((0, data.type))
-        plan = self._line.plan(
-            lambda invoke: encode_get(invoke, ref), lambda invoke: _beginning(NORMAL, invoke) + head, layout.size
-        )
-        if plan is not None:
-            self._values[id(ref)] = Value(ref, plan, data.type, layout)
+        value = self._planned(ref, data.type, layout)
+        if value is not None:
+            self._values[id(ref)] = value
         return data
+
+    def _planned(self, ref: AttributeRef, data_type: DataType, layout: Struct) -> Value | None:
+        """Return the plan for an attribute that was a number; None where there can be none."""
+        requests = [encode_get(invoke, ref) for invoke in range(INVOKE_IDS)]
+        beginnings = [beginning(NORMAL, invoke) + bytes((0, data_type)) for invoke in range(INVOKE_IDS)]
+        plan = self._line.plan(requests, beginnings, layout.size)
+        return Value(ref, plan, data_type, layout) if plan else None
 
     def _learnt_list(
         self, refs: Sequence[AttributeRef], plain: Exchange[list[getting.Result]]
@@ -157,46 +158,50 @@ class FastReader:
         """Return what a plain exchange reads; have a plan for the next time, where it was one list of numbers."""
         results = yield from plain
         types = [result.type for result in results if isinstance(result, Data) and result.type in NUMBERS]
-        if (
-            len(types) != len(refs)
-            or not self._is_ready()
-            or not getting.is_one_list(self._channel, self._habits, refs)
-        ):
+        if not self.plans_lists or len(types) != len(refs) or not self._is_ready():
+            return results
+        if not getting.is_one_list(self._channel, self._habits, refs):
             return results
         wanted = list(refs)
         self._lists = [listed for listed in self._lists if listed.refs != wanted][-MAX_LISTS + 1 :]
         layout = Struct(">" + "".join(_MARK + NUMBERS[each].format[1:] for each in types))
-        plan = self._line.plan(
-            lambda invoke: encode_get_list(invoke, wanted),
-            lambda invoke: _beginning(WITH_LIST, invoke) + bytes((len(wanted),)),
-            layout.size,
-        )
+        requests = [encode_get_list(invoke, wanted) for invoke in range(INVOKE_IDS)]
+        beginnings = [beginning(WITH_LIST, invoke) + bytes((len(wanted),)) for invoke in range(INVOKE_IDS)]
+        plan = self._line.plan(requests, beginnings, layout.size)
         if plan is not None:
             self._lists.append(List(wanted, plan, types, tuple(bytes((0, each)) for each in types), layout))
         return results
 
     def _is_ready(self) -> bool:
-        """Say whether plans can be made and used: no protection, and a link at rest. Other terms end all plans."""
+        """Say whether plans can be made and used: the link is at rest. Other terms end all plans."""
         channel, link = self._channel, self._line.link
         if channel.terms is not self._terms:
             self._values.clear()
             self._lists.clear()
             self._terms = channel.terms
         link.rested = link.at_rest
-        return link.rested and channel.terms is not None and channel.cipher is None
+        return link.rested and channel.terms is not None
 
 
-def _beginning(kind: int, invoke: int) -> bytes:
+def _line_of(channel: Channel) -> HdlcLine | WrapperLine:
+    link = channel.link
+    if isinstance(link, HdlcLink):
+        return HdlcLine(link, channel.counters)
+    return WrapperLine(link, channel.counters)
+
+
+def beginning(kind: int, invoke: int) -> bytes:
+    """Return tag, kind and invoke-id-and-priority of a get-response."""
     return bytes((GET_RESPONSE, kind, CONFIRMED_HIGH | invoke))
 
 
-def _abandon(plain: Exchange[T]) -> None:
+def abandon(plain: Exchange[T]) -> None:
     """Begin a plain exchange and leave it there: the request is out, and nobody waits for its answer."""
     next(plain)
     plain.close()
 
 
-def _resumed(plain: Exchange[T], came: bytes | BridgeError) -> Exchange[T]:
+def resumed(plain: Exchange[T], came: bytes | BridgeError) -> Exchange[T]:
     """Go on with a plain exchange behind its first request, which is out already, with what came."""
     try:
         next(plain)

@@ -8,7 +8,7 @@ Of a frame, the header depends on N(S), N(R) and the length; the rest, check seq
 (``fcs.information_sequence``). So each is kept for itself and a frame is two parts put together.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from poller.dlms.fcs import information_sequence, is_information_intact
 from poller.dlms.hdlc_frame import FLAG, information_control, pack_frame
 from poller.dlms.hdlc_link import HdlcLink
 from poller.dlms.hdlc_window import MODULO
-from poller.dlms.wrapper import Wpdu, WrapperLink
+from poller.dlms.wrapper import HEADER, Wpdu, WrapperLink
 
 INVOKE_IDS: Final = 16
 _LLC_COMMAND: Final = b"\xe6\xe6\x00"
@@ -71,20 +71,20 @@ class HdlcLine:
         self._counters = counters
         self._headers: dict[tuple[int, bool], Headers] = {}
 
-    def plan(self, request: Callable[[int], bytes], beginning: Callable[[int], bytes], values: int) -> Plan | None:
-        """Return the plan for an APDU and an answer of so many octets behind its beginning; None: not in one frame."""
-        asked = [_LLC_COMMAND + request(invoke) for invoke in range(INVOKE_IDS)]
-        beginnings = [_LLC_RESPONSE + beginning(invoke) for invoke in range(INVOKE_IDS)]
-        ask, answer = len(asked[0]), len(beginnings[0]) + values
+    def plan(self, requests: Sequence[bytes], beginnings: Sequence[bytes], values: int) -> Plan | None:
+        """Return the plan for APDUs and answers of so many octets behind their beginnings; None: not in one frame."""
+        asked = [_LLC_COMMAND + apdu for apdu in requests]
+        begun = tuple(_LLC_RESPONSE + beginning for beginning in beginnings)
+        ask, answer = len(asked[0]), len(begun[0]) + values
         if ask > self.link.parameters.info_tx or answer > self.link.parameters.info_rx:
             return None
         request_headers, answer_headers = self._of(ask, answers=False), self._of(answer, answers=True)
         return Plan(
             tuple(info + information_sequence(info) + _FLAG for info in asked),
             request_headers.octets + ask + _BEHIND,
-            tuple(beginnings),
+            begun,
             answer_headers.octets + answer + _BEHIND,
-            answer_headers.octets + len(beginnings[0]),
+            answer_headers.octets + len(begun[0]),
             request_headers,
             answer_headers,
         )
@@ -92,6 +92,16 @@ class HdlcLine:
     def ask(self, plan: Plan, invoke: int) -> bytes:
         """Return the octets of the request, with the numbers of this turn."""
         return plan.request_headers[self.link.expected << 3 | self.link.window.oldest] + plan.requests[invoke]
+
+    def carry(self, plan: Plan, apdu: bytes) -> bytes:
+        """Return the octets of a request that is made anew each time, and as long as the plan's."""
+        info = _LLC_COMMAND + apdu
+        header = plan.request_headers[self.link.expected << 3 | self.link.window.oldest]
+        return header + info + information_sequence(info) + _FLAG
+
+    def carried(self, plan: Plan, received: bytes) -> bytes:
+        """Return the APDU in the usual answer."""
+        return received[plan.answer_headers.octets + len(_LLC_RESPONSE) : -_BEHIND]
 
     def is_usual(self, plan: Plan, invoke: int, received: bytes) -> bool:
         """Say whether octets are the usual answer of this turn, whole and alone, and its checksums right."""
@@ -133,20 +143,27 @@ class WrapperLine:
         self.link = link
         self._counters = counters
 
-    def plan(self, request: Callable[[int], bytes], beginning: Callable[[int], bytes], values: int) -> Plan:
-        """Return the plan for an APDU and an answer of so many octets behind its beginning."""
+    def plan(self, requests: Sequence[bytes], beginnings: Sequence[bytes], values: int) -> Plan:
+        """Return the plan for APDUs and answers of so many octets behind their beginnings."""
         ours, theirs = self.link.ports
-        nothing = bytes(values)
-        requests = [Wpdu(ours, theirs, request(invoke)).to_bytes() for invoke in range(INVOKE_IDS)]
-        answers = [Wpdu(theirs, ours, beginning(invoke) + nothing).to_bytes() for invoke in range(INVOKE_IDS)]
+        asked = tuple(Wpdu(ours, theirs, apdu).to_bytes() for apdu in requests)
+        answers = [Wpdu(theirs, ours, beginning + bytes(values)).to_bytes() for beginning in beginnings]
         octets = len(answers[0])
-        beginnings = tuple(answer[: octets - values] for answer in answers)
+        begun = tuple(answer[: octets - values] for answer in answers)
         none = Headers(b"", 0, answers=False)
-        return Plan(tuple(requests), len(requests[0]), beginnings, octets, octets - values, none, none)
+        return Plan(asked, len(asked[0]), begun, octets, octets - values, none, none)
 
     def ask(self, plan: Plan, invoke: int) -> bytes:
         """Return the octets of the request."""
         return plan.requests[invoke]
+
+    def carry(self, plan: Plan, apdu: bytes) -> bytes:
+        """Return the octets of a request that is made anew each time, and as long as the plan's."""
+        return plan.requests[0][:HEADER] + apdu
+
+    def carried(self, _plan: Plan, received: bytes) -> bytes:
+        """Return the APDU in the usual answer."""
+        return received[HEADER:]
 
     def is_usual(self, plan: Plan, invoke: int, received: bytes) -> bool:
         """Say whether octets are the usual answer, whole and alone."""

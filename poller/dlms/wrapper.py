@@ -11,7 +11,7 @@ from poller.dlms.errors import BadParameter, LinkDamaged
 from poller.dlms.exchange import Counters, Exchange, swap
 
 VERSION: Final = 1
-_HEADER: Final = 8
+HEADER: Final = 8
 MAX_PORT: Final = 0xFFFF
 MAX_APDU: Final = 0xFFFF
 """What the length field can name."""
@@ -52,14 +52,14 @@ class WrapperDecoder:
         buffer += octets
         messages: list[Wpdu] = []
         at = 0
-        while len(buffer) - at >= _HEADER:
+        while len(buffer) - at >= HEADER:
             version, source, destination, length = (int.from_bytes(buffer[i : i + 2]) for i in range(at, at + 8, 2))
             if version != VERSION:
                 raise LinkDamaged(f"a WRAPPER message of version {version}: the stream is out of step")
-            if len(buffer) - at < _HEADER + length:
+            if len(buffer) - at < HEADER + length:
                 break
-            messages.append(Wpdu(source, destination, bytes(buffer[at + _HEADER : at + _HEADER + length])))
-            at += _HEADER + length
+            messages.append(Wpdu(source, destination, bytes(buffer[at + HEADER : at + HEADER + length])))
+            at += HEADER + length
         del buffer[:at]
         return messages
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,10 +21,20 @@ from poller.dlms.data import Data, DataType
 from poller.dlms.errors import PeerClosed, ReplyTimeout
 from poller.dlms.exchange import Exchange
 from poller.dlms.hdlc_link import HdlcLink
+from poller.dlms.security import Security, SecuritySettings
 from poller.simulator import frames
 
 REFS: Final = tuple(AttributeRef(3, Obis(1, 0, code, 7, 0), 2) for code in (32, 52, 72, 1))
 AARE: Final = bytes.fromhex("6129a109060760857405080101a203020100a305a103020100be10040e0800065f1f040000321d04000007")
+INITIATE: Final = AARE[-14:]
+PROTECTED_AARE: Final = bytes.fromhex(
+    "6148a109060760857405080103a203020100a305a103020100a40a04084d54520000000002be230421"
+)
+KEY: Final = bytes(range(16))
+CLIENT_TITLE, METER_TITLE = b"CLI\0\0\0\0\1", PROTECTED_AARE[-12:-4]
+PROTECTION: Final = SecuritySettings(
+    Security.BOTH, client_title=CLIENT_TITLE, encryption_key=KEY, authentication_key=KEY
+)
 RANGES: Final = {
     DataType.INT8: (-0x80, 0x7F),
     DataType.INT16: (-0x8000, 0x7FFF),
@@ -77,6 +88,8 @@ class Fate:
     silent: bool = False
     closed: bool = False
     abandoned: bool = False
+    replayed: bool = False
+    """Protected with the counter of the answer before."""
 
 
 GOOD: Final = Fate()
@@ -93,6 +106,7 @@ FATES: Final = st.one_of(
     st.builds(Fate, silent=st.just(True)),
     st.builds(Fate, closed=st.just(True)),
     st.builds(Fate, abandoned=st.just(True)),
+    st.builds(Fate, replayed=st.just(True)),
 )
 SEVENS: Final = ((b"\0\x12\0\7",) * len(REFS), GOOD)
 MAX_TURNS: Final = 200
@@ -156,12 +170,55 @@ class Peer:
         return apdu, wrap
 
 
+class ProtectedPeer(Peer):
+    """A meter whose APDUs are authenticated and encrypted under the global key."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._gcm = AESGCM(KEY)
+        self._counter = 0
+
+    def _open(self, request: bytes) -> tuple[bytes | None, Callable[[bytes, Fate], bytes]]:
+        apdu, wrap = super()._open(request)
+        if apdu is None:
+            return None, wrap
+        if apdu[0] == 0x60:
+            return apdu, lambda _, fate: wrap(PROTECTED_AARE + self._sealed(0x28, INITIATE, fate), fate)
+        plain = self._gcm.encrypt(CLIENT_TITLE + apdu[3:7], apdu[7:-12], None)[:-16]
+        return plain, lambda answer, fate: wrap(self._sealed(0xCC, answer, fate), fate)
+
+    def _sealed(self, tag: int, plain: bytes, fate: Fate) -> bytes:
+        self._counter += not fate.replayed
+        nonce = METER_TITLE + self._counter.to_bytes(4, "big")
+        text = self._gcm.encrypt(nonce, plain, b"\x30" + KEY)[:-4]
+        return bytes((tag, 5 + len(text), 0x30)) + nonce[8:] + text
+
+
+class Counting:
+    """A source of counters from 1 on, and of nothing random."""
+
+    def __init__(self) -> None:
+        self.counter = 0
+
+    def entropy(self, octets: int) -> bytes:
+        return bytes(octets)
+
+    def take(self) -> int:
+        self.counter += 1
+        return self.counter
+
+    def raise_to(self, counter: int) -> None:
+        self.counter = max(self.counter, counter - 1)
+
+
 class Driver:
     """Drives exchanges of one conversation against a peer; everything it sees is compared."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.conversation = Conversation(Profile(transport, 16, 1))
-        self.peer = Peer(transport)
+    def __init__(self, transport: Transport, *, protected: bool) -> None:
+        self.source = Counting()
+        security = PROTECTION if protected else SecuritySettings()
+        self.conversation = Conversation(Profile(transport, 16, 1, security=security), self.source)
+        self.peer = ProtectedPeer(transport) if protected else Peer(transport)
         self.log: list[object] = []
 
     def run(self, exchange: Exchange[object], script: Script) -> None:
@@ -205,16 +262,23 @@ class Driver:
         found: list[object] = [asdict(conversation.counters), channel.invoke, conversation.mid_frame]
         if isinstance(link, HdlcLink):
             port, window = link._port, link.window
-            found += [link.state, link.expected, window.oldest, list(window._flight), list(window._queue), link._parts]
+            found += [
+                link.state,
+                link.expected,
+                window.oldest,
+                list(window._flight),
+                list(window._queue),
+                link._parts.begun,
+            ]
             found += [link._stale, bytes(port._decoder._buffer), port._decoder._needed, list(port._inbox)]
             found += [port._outbox, port._noise, port._suspect]
         else:
             found += [bytes(link._decoder._buffer), link._inbox]
-        return [*found, repr(conversation._lists)]
+        return [*found, repr(conversation._lists), self.source.counter]
 
 
-def opened(transport: Transport) -> Driver:
-    driver = Driver(transport)
+def opened(transport: Transport, *, protected: bool) -> Driver:
+    driver = Driver(transport, protected=protected)
     driver.run(driver.conversation.open(), [])
     assert driver.conversation.association is not None
     return driver
@@ -229,9 +293,9 @@ def read(driver: Driver, which: int | None, *, plain: bool) -> Exchange[object]:
     return getting.get_many(conversation._channel, conversation._lists, REFS)
 
 
-def compare(transport: Transport, asked: Asked) -> None:
+def compare(transport: Transport, asked: Asked, *, protected: bool = False) -> None:
     """Read the same with both; compare after every exchange; open anew when the link or the association is gone."""
-    fast, plain = opened(transport), opened(transport)
+    fast, plain = opened(transport, protected=protected), opened(transport, protected=protected)
     for which, script in asked:
         fast.run(read(fast, which, plain=False), script)
         plain.run(read(plain, which, plain=True), script)
@@ -258,3 +322,9 @@ def test_over_hdlc_nothing_but_the_time_differs(asked: Asked) -> None:
 @settings(max_examples=200, deadline=None)
 def test_over_wrapper_nothing_but_the_time_differs(asked: Asked) -> None:
     compare(Transport.WRAPPER, asked)
+
+
+@given(st.sampled_from(Transport), ASKED)
+@settings(max_examples=200, deadline=None)
+def test_under_protection_nothing_but_the_time_differs(transport: Transport, asked: Asked) -> None:
+    compare(transport, asked, protected=True)

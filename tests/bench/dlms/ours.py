@@ -1,13 +1,23 @@
 """Our protocol core over a plain blocking socket."""
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from common.obis import Obis
-from poller.dlms.conversation import AttributeRef, Conversation, Exchange, Profile, Transport
+from poller.dlms.conversation import AttributeRef, Conversation, Exchange, Mechanism, Profile, Transport
 from poller.dlms.data import Data
-from tests.bench.dlms.facts import CLIENT_SAP, REGISTERS, SERVER_SAP, Mode
+from poller.dlms.security import Security, SecuritySettings
+from tests.bench.dlms.facts import (
+    AUTHENTICATION_KEY,
+    CLIENT_SAP,
+    CLIENT_TITLE,
+    ENCRYPTION_KEY,
+    REGISTERS,
+    SERVER_SAP,
+    Mode,
+)
 from tests.bench.dlms.reader import Unable
 
 _T = TypeVar("_T")
@@ -20,9 +30,35 @@ def profile(mode: Mode) -> Profile:
     if mode is Mode.HDLC_DOUBLE:
         raise Unable("scalers are read once and kept")
     if mode is Mode.CIPHERED_VALUE:
-        raise Unable("not there yet")
+        security = SecuritySettings(
+            Security.BOTH,
+            client_title=CLIENT_TITLE,
+            encryption_key=ENCRYPTION_KEY,
+            authentication_key=AUTHENTICATION_KEY,
+        )
+        return Profile(Transport.WRAPPER, CLIENT_SAP, SERVER_SAP, mechanism=Mechanism.HLS_GMAC, security=security)
     transport = Transport.HDLC if mode.port == "hdlc" else Transport.WRAPPER
     return Profile(transport, CLIENT_SAP, SERVER_SAP)
+
+
+class Source:
+    """Counters and randomness; the worker's counters are on disk, where a thousand are reserved at a time."""
+
+    def __init__(self) -> None:
+        self._counter = 0
+
+    def entropy(self, octets: int) -> bytes:
+        """Return random octets."""
+        return os.urandom(octets)
+
+    def take(self) -> int:
+        """Return the next counter."""
+        self._counter += 1
+        return self._counter
+
+    def raise_to(self, counter: int) -> None:
+        """Skip counters."""
+        self._counter = max(self._counter, counter - 1)
 
 
 def connect(mode: Mode, port: int) -> "Ours":
@@ -35,7 +71,7 @@ class Ours:
 
     def __init__(self, mode: Mode, port: int) -> None:
         self._by_list = mode.by_list
-        self._conversation = Conversation(profile(mode))
+        self._conversation = Conversation(profile(mode), Source())
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._run(self._conversation.open())

@@ -23,7 +23,7 @@ class Worker:
         clock = SystemClock()
         self._by_list = mode.by_list
         wire = TcpWire(clock, _pulse)
-        self._session = Session(ours.profile(mode), wire, Resolver(clock, _pulse), clock, Limits())
+        self._session = Session(ours.profile(mode), wire, Resolver(clock, _pulse), clock, Limits(), ours.Source())
         self._session.open("127.0.0.1", port)
 
     def cycle(self) -> Sequence[object]:
