@@ -171,6 +171,8 @@ class Acting:
             outcome = Done(DataAccess.TEMPORARY_FAILURE)
         elif key == REPLY_TO_HLS:
             outcome = self.prove(value)
+        elif granted.pending:
+            outcome = Done(DataAccess.READ_WRITE_DENIED)
         else:
             outcome = self.objects.call(key, value, granted)
         raw = "" if key == REPLY_TO_HLS else value.raw.hex()

@@ -4,22 +4,26 @@ A client's SAP and an APDU in; the answering APDU with notes for the log out. It
 is taken off and put on here. No frames, no sockets, no clock; misbehaviour comes in as a mood and is decided elsewhere.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from poller.simulator import acse, secrecy, services
+from poller.simulator import acse, block_transfer, secrecy, services
+from poller.simulator.accessing import Accessing
 from poller.simulator.acse import AssociationRequest, BadRequest, Diagnostic
 from poller.simulator.acting import Acting
 from poller.simulator.admission import Admission
 from poller.simulator.association import Granted
+from poller.simulator.block_transfer import GeneralBlocks
 from poller.simulator.faults import FaultKind
 from poller.simulator.getting import Getting
 from poller.simulator.notes import CALM, Mood, Note
 from poller.simulator.objects import Done, Forge, ObjectBook
-from poller.simulator.personality import CONFORMANCE_GET, CONFORMANCE_READ, Personality
+from poller.simulator.personality import CONFORMANCE_GENERAL_BLOCKS, CONFORMANCE_GET, CONFORMANCE_READ, Personality
 from poller.simulator.secrecy import Guard, KeyRing, Undeciphered
 from poller.simulator.setting import Setting
+from poller.simulator.short_names import ShortNames
 from poller.simulator.values import Value
 
 _NOT_ALLOWED: Final = services.exception(1, 1)
@@ -29,6 +33,9 @@ _TOO_LONG: Final = services.exception(1, 4)
 _UNKNOWN: Final = services.exception(2, 2)
 _UNREADABLE: Final = services.exception(2, 3)
 _NOBODY: Final = -1
+_BLOCKS: Final = bytes((block_transfer.TAG,))
+_PROVING: Final = frozenset({services.ACTION, services.READ, services.WRITE})
+"""Services by which a client answers the challenge; each lets nothing else through before that."""
 Service = Callable[[bytes, Granted, Mood], bytes]
 
 
@@ -51,11 +58,18 @@ class Application:
         self._getting = Getting(objects, self._note, kind.block_octets)
         self._setting = Setting(objects, self._note)
         self._acting = Acting(objects, self._note, self._prove)
+        self._general = GeneralBlocks()
+        self.pushes: deque[bytes] = deque(maxlen=1)
+        """Notifications that go before the next answer; the meter's own, handed in."""
         self._services: dict[int, Service] = {
             services.GET: self._getting.answer,
             services.SET: self._setting.answer,
             services.ACTION: self._acting.answer,
+            services.ACCESS: Accessing(objects, self._note).answer,
         }
+        self._short = ShortNames(objects, self._note, self._prove)
+        if kind.short_names:
+            self._services = {services.READ: self._short.read, services.WRITE: self._short.write}
         self._plain = _NOBODY
         """The client whose unprotected requests are served, once it has proven itself."""
 
@@ -74,16 +88,16 @@ class Application:
     @property
     def mid_block(self) -> bool:
         """Whether a block transfer is under way."""
-        return self._getting.under_way or self._setting.under_way or self._acting.under_way
+        parts = (self._getting, self._setting, self._acting, self._short, self._general)
+        return any(part.under_way for part in parts)
 
     def release(self) -> None:
         """Forget association and block transfers."""
         self.granted = None
         self._guard = None
         self._plain = _NOBODY
-        self._getting.forget()
-        self._setting.forget()
-        self._acting.forget()
+        for part in (self._getting, self._setting, self._acting, self._short, self._general):
+            part.forget()
 
     def answer(self, client: int, apdu: bytes, mood: Mood = CALM) -> bytes | None:
         """Return the answer to an APDU; None: nothing is said to that."""
@@ -100,6 +114,57 @@ class Application:
         if len(apdu) > self.kind.max_pdu:
             return _TOO_LONG
         return self._inner(apdu, granted, mood)
+
+    def say(self, client: int, apdu: bytes, mood: Mood = CALM) -> Sequence[bytes]:
+        """Return the APDUs that are said to one: notifications that wait, the answer, and blocks that follow it."""
+        granted = self.granted
+        if client == self._plain and granted is not None and apdu[:1] == b"\xc0" and not self.pushes:
+            answer = self._served(apdu, granted, mood)
+            return (answer,) if len(answer) <= granted.max_pdu else self._cut(answer, mood)
+        if apdu[:1] == _BLOCKS and self._serves(client):
+            said = self._blocks(apdu, mood)
+        else:
+            found = self.answer(client, apdu, mood)
+            said = () if found is None else self._cut(found, mood)
+        if self.pushes and said and self._serves(client):
+            waiting = list(self.pushes)
+            self.pushes.clear()
+            return [*map(self._notified, waiting), *said]
+        return said
+
+    def _serves(self, client: int) -> bool:
+        return self.granted is not None and self.granted.client == client
+
+    def _notified(self, notification: bytes) -> bytes:
+        self.notes.append(Note("push", raw=len(notification)))
+        return notification if self._guard is None else self._guard.notify(notification)
+
+    def _cut(self, answer: bytes, mood: Mood) -> Sequence[bytes]:
+        """Return an answer, or its first block where it is too long and general block transfer was negotiated."""
+        granted = self.granted
+        if granted is None or len(answer) <= granted.max_pdu or not granted.conformance & CONFORMANCE_GENERAL_BLOCKS:
+            return (answer,)
+        self._general.forget()
+        return self._general.answer(answer, granted.max_pdu, 1, lose=FaultKind.LOST_BLOCK in mood)
+
+    def _blocks(self, apdu: bytes, mood: Mood) -> Sequence[bytes]:
+        """General block transfer: requests in blocks, and answers that go on."""
+        granted = self.granted
+        if granted is None or not granted.conformance & CONFORMANCE_GENERAL_BLOCKS:
+            return (_NOT_SUPPORTED,)
+        lose = FaultKind.LOST_BLOCK in mood
+        try:
+            block = block_transfer.parse(apdu)
+            request = self._general.take(block)
+        except BadRequest:
+            self._general.forget()
+            return (_UNREADABLE,)
+        if request is None:
+            return self._general.reply(block, lose=lose)
+        answer = self.answer(granted.client, request, mood)
+        if answer is None or self.granted is None:
+            return ()
+        return self._general.answer(answer, granted.max_pdu, block.window, lose=lose)
 
     def _inner(self, apdu: bytes, granted: Granted, mood: Mood) -> bytes:
         """Answer a request that may be protected."""
@@ -126,7 +191,7 @@ class Application:
         service = self._services.get(apdu[0] if apdu else 0)
         if service is None:
             return _UNKNOWN
-        if granted.pending and apdu[0] != services.ACTION:
+        if granted.pending and apdu[0] not in _PROVING:
             return _NOT_ALLOWED
         if FaultKind.EXCEPTION in mood:
             return _OTHER_REASON

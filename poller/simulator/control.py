@@ -9,9 +9,12 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from common.obis import BadObis, Obis
+from poller.simulator import pushing
+from poller.simulator.device import MAX_PUSHES
 from poller.simulator.faults import HDLC_ONLY, MAX_FAULTS, Asked, Fault, FaultKind, Where
 from poller.simulator.meter import Meter
 from poller.simulator.personality import BadSpecification, LingerHow, SecondClient, Transport
+from poller.simulator.pushing import PushForm
 
 Outcome = dict[str, object]
 Command = Mapping[str, object]
@@ -19,6 +22,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 ALL: Final = "*"
 _LONGEST: Final = 86_400.0
 """Seconds, for every duration of a command."""
+_FARTHEST: Final = 1e9
+"""Seconds that a clock is moved at most."""
 _MOST: Final = 1_000_000
 """Count of strikes."""
 _MOST_GARBAGE: Final = 65_536
@@ -178,6 +183,59 @@ def _define(meters: list[Meter], command: Command) -> Outcome:
     return {"meters": len(meters)}
 
 
+def _push(meters: list[Meter], command: Command) -> Outcome:
+    """Say data-notifications before the next answer."""
+    _known(command, frozenset({"count", "dated"}))
+    count = _whole(command, "count", 1, MAX_PUSHES) or 1
+    for meter in meters:
+        for _ in range(count):
+            meter.device.pushes.append(pushing.notification(meter.device, dated=bool(command.get("dated", True))))
+    return {"meters": len(meters)}
+
+
+def _push_to(meters: list[Meter], command: Command) -> Outcome:
+    """Send a data-notification to a listener."""
+    _known(command, frozenset({"to", "form", "ciphered", "client", "dated"}))
+    host, _colon, port = str(command.get("to", "")).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= 0xFFFF:
+        raise BadCommand(f"to: need HOST:PORT, not {command.get('to')!r}")
+    form = _choice(PushForm, "form", command.get("form", PushForm.WRAPPER))
+    client = _whole(command, "client", 16, 0x7F) or 16
+    for meter in meters:
+        apdu = pushing.notification(meter.device, dated=bool(command.get("dated", True)))
+        if command.get("ciphered"):
+            apdu = pushing.ciphered(meter.device, apdu)
+        try:
+            meter.send_to((host, int(port)), pushing.addressed(meter.device, form, client, apdu))
+        except OSError as error:
+            raise BadCommand(f"to: {host}:{port}: {error.strerror or error}") from error
+    return {"meters": len(meters)}
+
+
+def _counter(meters: list[Meter], command: Command) -> Outcome:
+    """Accept no invocation counter below this any more."""
+    _known(command, frozenset({"least"}))
+    least = _whole(command, "least", None, 0xFFFFFFFF)
+    able = [meter for meter in meters if meter.device.ring is not None]
+    if least is None or not able:
+        raise BadCommand("counter: need least, and a meter that ciphers")
+    for meter in able:
+        if meter.device.ring is not None:
+            meter.device.ring.expect(least)
+    return {"meters": len(able)}
+
+
+def _clock(meters: list[Meter], command: Command) -> Outcome:
+    """Move the clocks by so many seconds."""
+    _known(command, frozenset({"seconds"}))
+    seconds = command.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) <= _FARTHEST:
+        raise BadCommand(f"seconds: need a number, not {seconds!r}")
+    for meter in meters:
+        meter.device.time.jump(seconds)
+    return {"meters": len(meters)}
+
+
 VERBS: Final[Mapping[str, Callable[[list[Meter], Command], Outcome]]] = {
     **{kind.value: _arm for kind in FaultKind},
     "clear": _clear,
@@ -187,6 +245,10 @@ VERBS: Final[Mapping[str, Callable[[list[Meter], Command], Outcome]]] = {
     "second_client": _second_client,
     "undefine": _undefine,
     "define": _define,
+    "push": _push,
+    "push_to": _push_to,
+    "counter": _counter,
+    "clock": _clock,
 }
 
 

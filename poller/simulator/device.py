@@ -4,6 +4,7 @@ A specification in; objects, faults, counters and the memory of a session that w
 are handed in. No socket, no log.
 """
 
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Final
@@ -21,6 +22,10 @@ from poller.simulator.secrecy import KeyRing
 
 _LONGEST_DELAY: Final = 600.0
 """Seconds a meter may take to answer: more is a mistake in a scenario."""
+
+
+MAX_PUSHES: Final = 16
+"""Notifications that wait for an answer to go with; older ones are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,10 @@ class Device:
     ring: KeyRing | None = field(init=False)
     time: MeterClock = field(init=False)
     random: Random = field(init=False)
+    pushes: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_PUSHES))
+    """Data-notifications to be sent before the next answer."""
+    pushed: int = 0
+    """Data-notifications made so far."""
     _hold: tuple[float, LingerHow] = (0.0, LingerHow.DM)
     _lingering_until: float = -1.0
     _lingering_how: LingerHow = LingerHow.DM

@@ -5,6 +5,7 @@ What a fault does to an answer is in ``mischief``; faults of a whole meter (rebo
 Randomness comes from a seeded generator that is handed in; so does time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
@@ -160,13 +161,13 @@ class FaultBook:
         """The kinds armed now, in order of arming."""
         return [armed.fault.kind.value for armed in self._armed]
 
-    def draw(self, asked: Asked, now: float, *, mid_block: bool = False) -> tuple[Fault, ...]:
-        """Return the faults that strike this question, and use them up; ``mid_block``: blocks are being told."""
+    def draw(self, asked: Asked, now: float, mid_block: Callable[[], bool] = bool) -> tuple[Fault, ...]:
+        """Return the faults that strike this question, and use them up; ``mid_block`` says whether blocks are told."""
         if not self._armed:
             return ()
         self._armed = [armed for armed in self._armed if armed.until is None or now < armed.until]
         able = [armed for armed in self._armed if armed.fault.strikes(asked)]
-        if not mid_block:
+        if not mid_block():
             able = [armed for armed in able if armed.fault.kind is not FaultKind.REBOOT_MID_BLOCK]
         struck = [armed for armed in able if self._hits(armed)]
         for armed in struck:

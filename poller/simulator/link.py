@@ -1,11 +1,12 @@
 """The secondary station of one HDLC link (IEC 62056-46), strict about numbers.
 
-Good frames in, the frames to answer with out; whole APDUs go up to a callable and its answer comes back down, cut to
-the negotiated information length. Window 1 towards the client. No octets, no socket, no clock, no misbehaviour.
+Good frames in, the frames to answer with out; whole APDUs go up to a callable and its answers come back down, cut to
+the negotiated information length, as many frames at a time as the window allows. No octets, no socket, no clock, no
+misbehaviour.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
@@ -24,8 +25,8 @@ _SEGMENT_EVERY: Final = 7
 _SEGMENT_ANYWAY: Final = 49
 """Where no cut does that, one in so many is cut in the middle: N(S) against N(R) then shifts, and so do the headers."""
 
-Upper = Callable[[int, bytes], bytes | None]
-"""Client SAP and APDU in, the answer out; None: nothing is said."""
+Upper = Callable[[int, bytes], Sequence[bytes]]
+"""Client SAP and APDU in, the APDUs to say out: mostly one, none where nothing is said."""
 
 
 class State(Enum):
@@ -127,10 +128,13 @@ class Link:
         self._client = b""
         self._server = b""
         self._max_send = self._max_receive = DEFAULT_INFO
+        self._window = 1
         self._expected = 0
         self._next = 0
-        self._sent: Frame | None = None
-        self._waiting: deque[bytes] = deque()
+        self._sent: deque[Frame] = deque()
+        """Frames that the client has not acknowledged, oldest first; at most the window."""
+        self._waiting: deque[tuple[bytes, bool]] = deque()
+        """Information fields to be sent, and whether the APDU goes on in the next."""
         self._incoming = bytearray()
         self._acts: Final[Mapping[Act, Callable[[Frame], list[Frame]]]] = {
             Act.OPEN: self._open,
@@ -168,7 +172,7 @@ class Link:
         return crc.forge(head + crc.checksum(head) + FROM_SERVER + apdu, wanted)
 
     def _forget(self) -> None:
-        self._sent = None
+        self._sent.clear()
         self._waiting.clear()
         self._incoming.clear()
         self._expected = self._next = 0
@@ -194,8 +198,9 @@ class Link:
         kind = self._kind
         self._max_send = min(kind.max_info, asked.get(6) or DEFAULT_INFO)
         self._max_receive = min(kind.max_info, asked.get(5) or DEFAULT_INFO)
+        self._window = min(kind.window, asked.get(8) or 1)
         window = min(kind.window, asked.get(7) or 1)
-        info = b"" if kind.bare_ua else parameters(self._max_send, self._max_receive, 1, window)
+        info = b"" if kind.bare_ua else parameters(self._max_send, self._max_receive, self._window, window)
         return self._reply(frame, frames.UA, info)
 
     def _close(self, frame: Frame) -> list[Frame]:
@@ -212,12 +217,13 @@ class Link:
         return [self._rr()] if frame.control & POLL else []
 
     def _acknowledged(self, frame: Frame) -> bool:
-        """Drop what N(R) acknowledges; False when N(R) is neither the next nor the outstanding frame's number."""
-        number = frame.control >> 5
-        if number == self._next:
-            self._sent = None
-            return True
-        return self._sent is not None and number == (self._next - 1) & 7
+        """Drop what N(R) acknowledges; False when N(R) is neither the next nor an outstanding frame's number."""
+        left = (self._next - (frame.control >> 5)) & 7
+        if left > len(self._sent):
+            return False
+        while len(self._sent) > left:
+            self._sent.popleft()
+        return True
 
     def _wrong(self, frame: Frame, repeat: list[Frame]) -> list[Frame]:
         """A wrong number: what a strict meter does, by its personality."""
@@ -231,10 +237,12 @@ class Link:
                 return repeat or self._frmr(frame)
 
     def _repeated(self) -> list[Frame]:
-        if self._sent is None:
+        if not self._sent:
             return [self._rr()]
-        self.counters.repeated += 1
-        return [replace(self._sent, control=self._sent.control & 0x1F | self._expected << 5)]
+        self.counters.repeated += len(self._sent)
+        said = [replace(frame, control=frame.control & 0x0F | self._expected << 5) for frame in self._sent]
+        said[-1] = replace(said[-1], control=said[-1].control | POLL)
+        return said
 
     def _polled(self, frame: Frame) -> list[Frame]:
         """RR or REJ: the next segment, the last frame again, or nothing to say."""
@@ -244,7 +252,7 @@ class Link:
             return []
         if self.busy:
             return [self._rr()]
-        return self._repeated() if self._sent or not self._waiting else [self._send()]
+        return self._repeated() if self._sent or not self._waiting else self._burst()
 
     def _take(self, frame: Frame) -> list[Frame]:
         """An information frame: numbers, length, segments, and the answer when it is whole."""
@@ -260,7 +268,7 @@ class Link:
         stale = frame.control >> 5 != self._next
         if stale:
             return self._wrong(frame, self._repeated() if self._acknowledged(frame) else [])
-        self._sent = None
+        self._sent.clear()
         self._expected = (self._expected + 1) & 7
         return self._assembled(frame)
 
@@ -275,8 +283,7 @@ class Link:
         self._incoming.clear()
         if request[:3] != FROM_CLIENT:
             return self._frmr(frame)
-        answer = self._upper(frame.source[0] >> 1, request[3:])
-        if answer is not None:
+        for answer in self._upper(frame.source[0] >> 1, request[3:]):
             self._cut(FROM_SERVER + answer)
         return self._answered(frame)
 
@@ -287,21 +294,21 @@ class Link:
         if self.busy or not self._waiting or self._kind.early_rr is EarlyRr.AWAIT_POLL:
             return [self._rr()]
         if self._kind.early_rr is EarlyRr.THEN_ANSWER:
-            return [self._rr(final=False), self._send()]
-        return [self._send()]
+            return [self._rr(final=False), *self._burst()]
+        return self._burst()
 
     def _cut(self, info: bytes) -> None:
         """Cut an answer into information fields."""
         self._answers += 1
         rest = info
         while len(rest) > self._max_send:
-            self._waiting.append(rest[: self._max_send])
+            self._waiting.append((rest[: self._max_send], True))
             rest = rest[self._max_send :]
         split = self._poisonous_split(rest) if self.poison and rest is info else 0
         if split:
-            self._waiting.append(rest[:split])
+            self._waiting.append((rest[:split], True))
             rest = rest[split:]
-        self._waiting.append(rest)
+        self._waiting.append((rest, False))
 
     def _poisonous_split(self, info: bytes) -> int:
         """Return where to cut so that the first part's HCS holds 0x7E; 0: nowhere, or not this time."""
@@ -316,10 +323,18 @@ class Link:
         control = self._expected << 5 | (POLL if final else 0) | self._next << 1
         return Frame(self._client, self._server, control, info)
 
-    def _send(self) -> Frame:
-        frame = self._information(self._waiting.popleft(), final=True)
-        if self._waiting:
+    def _burst(self) -> list[Frame]:
+        """Send what waits, as far as the window allows; the last frame gives the client the turn."""
+        said = []
+        while self._waiting and len(self._sent) < self._window:
+            said.append(self._send(final=len(self._waiting) == 1 or len(self._sent) + 1 == self._window))
+        return said
+
+    def _send(self, *, final: bool) -> Frame:
+        info, segmented = self._waiting.popleft()
+        frame = self._information(info, final=final)
+        if segmented:
             frame = replace(frame, segmented=True)
-        self._sent = frame
+        self._sent.append(frame)
         self._next = (self._next + 1) & 7
         return frame

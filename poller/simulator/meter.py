@@ -26,6 +26,8 @@ MAX_HELD: Final = 4_096
 _CHUNK: Final = 65_536
 _BACKLOG: Final = 16
 _ABORT: Final = struct.pack("ii", 1, 0)
+_PUSH_PATIENCE: Final = 1.0
+"""Seconds for a listener to accept a notification."""
 _LAST_WORDS: Final = 16
 """Stretches read from a connection to learn whether it has ended, before a second client is judged."""
 
@@ -218,6 +220,12 @@ class Meter:
         """Write to the log, if there is one."""
         if self._log is not None:
             self._log.write(self.name, connection, record)
+
+    def send_to(self, where: tuple[str, int], octets: bytes) -> None:
+        """Open a connection, send, close; raises OSError. Nobody is answered meanwhile, for a second at most."""
+        with socket.create_connection(where, _PUSH_PATIENCE) as listener:
+            listener.sendall(octets)
+        self.record(0, Record(Note("push", raw=len(octets)), self.device.counters.associations))
 
     def reboot(self, seconds: float, *, close: bool) -> None:
         """Drop link and association, and be deaf for so many seconds."""

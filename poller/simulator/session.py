@@ -77,8 +77,12 @@ class _Answering:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._application = Application(device.kind, device.objects, device.ring, device.random)
+        self._application.pushes = device.pushes
         self._held = False
         self._unsaid: list[Record] = []
+
+    def _mid_block(self) -> bool:
+        return self._application.mid_block
 
     def _taken(self, found: list[Request]) -> list[Request]:
         """Return as many requests as a meter takes at once."""
@@ -183,14 +187,14 @@ class HdlcSession(_Answering):
         self.reboot()
         return self._given_up()
 
-    def _ask(self, client: int, apdu: bytes) -> bytes | None:
-        return self._application.answer(client, apdu, self._mood)
+    def _ask(self, client: int, apdu: bytes) -> Sequence[bytes]:
+        return self._application.say(client, apdu, self._mood)
 
     def _frame(self, frame: Frame, now: float) -> list[Step]:
         how = self._device.lingering(now)
         if how is not None:
             return self._refused(frame, how)
-        struck = self._device.faults.draw(self._asked(frame), now, mid_block=self._application.mid_block)
+        struck = self._device.faults.draw(self._asked(frame), now, self._mid_block)
         self._mood = frozenset(fault.kind for fault in struck)
         if FaultKind.DEAF in self._mood:
             return self._finished([], struck, carries=False)
@@ -273,17 +277,15 @@ class WrapperSession(_Answering):
         if how is not None:
             return [] if how is LingerHow.SILENCE else [Finish()]
         asked = _BY_TAG.get(wrapped.apdu[0] if wrapped.apdu else 0, Asked.OTHER)
-        struck = self._device.faults.draw(asked, now, mid_block=self._application.mid_block)
+        struck = self._device.faults.draw(asked, now, self._mid_block)
         mood = frozenset(fault.kind for fault in struck)
-        answer = None
+        said: Sequence[bytes] = ()
         if FaultKind.REBOOT_MID_BLOCK in mood:
             self.reboot()
         elif FaultKind.DEAF not in mood:
-            answer = self._application.answer(wrapped.source, wrapped.apdu, mood)
-        if answer is None:
-            return self._finished([], struck, carries=False)
-        octets = wrapping.wrap(wrapped.destination, wrapped.source, answer)
-        return self._finished([Send(octets)], struck, carries=True)
+            said = self._application.say(wrapped.source, wrapped.apdu, mood)
+        sent = [Send(wrapping.wrap(wrapped.destination, wrapped.source, apdu)) for apdu in said]
+        return self._finished([*sent], struck, carries=bool(said))
 
 
 def session(device: Device) -> Session:
