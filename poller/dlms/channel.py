@@ -68,6 +68,7 @@ class Channel:
         self.invoke = 0
         """Of the last request."""
         self._blocks: tuple[Association, BlockTerms] | None = None
+        self._unnumbered: deque[bytes] = link.unnumbered if isinstance(link, HdlcLink) else deque()
 
     def next_invoke(self) -> int:
         """Return 1 to 15, in turn."""
@@ -150,6 +151,8 @@ class Channel:
     def _whole(self, octets: bytes) -> Exchange[bytes]:
         """Return an APDU that came, its general blocks put together."""
         terms = self.require()
+        if self._unnumbered:
+            self._hear()
         if octets[:1] != _GENERAL_BLOCK or not terms.supports_general_block:
             return octets
         from poller.dlms.blocks import collect_blocks
@@ -180,6 +183,16 @@ class Channel:
             self.counters.notifications_dropped += 1
             return None
         return self.cipher.unprotect_fresh(octets)
+
+    def _hear(self) -> None:
+        """Keep the pushes that came beside numbered frames, before the answer: their invocation counters are older."""
+        while self._unnumbered:
+            try:
+                plain = self._plain(self._unnumbered.popleft())
+                kept = plain is None or self._is_push(plain)
+            except BridgeError:
+                kept = False
+            self.counters.notifications_dropped += not kept
 
     def _is_push(self, plain: bytes) -> bool:
         """Say whether an APDU is a push, and keep it, or count it when nobody can read it."""

@@ -36,6 +36,7 @@ class HdlcLink:
 
     def __init__(self, client: Address, server: Address, proposed: LinkParameters, counters: Counters) -> None:
         self._port = HdlcPort(client, server, counters)
+        self.unnumbered = self._port.unnumbered
         self._proposed = proposed
         self._counters = counters
         self.state = Link.DOWN
@@ -137,8 +138,7 @@ class HdlcLink:
 
     def at_once(self, octets: int) -> int:
         """Return how many APDUs of a size, one at least, go out before we have to wait for an acknowledgement."""
-        frames = -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx)
-        return max(1, self.parameters.window_tx // frames)
+        return max(1, self.parameters.window_tx // -(-(len(_LLC_COMMAND) + octets) // self.parameters.info_tx))
 
     def disconnect(self) -> Exchange[None]:
         """Send one DISC, wait for UA or DM; silence and damage end it as well."""

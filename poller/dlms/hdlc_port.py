@@ -8,14 +8,18 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from poller.dlms.errors import LinkDamaged, ReplyTimeout
+from poller.dlms.errors import BadFrame, LinkDamaged, ReplyTimeout
 from poller.dlms.exchange import Counters, Exchange, swap
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_decoder import HdlcDecoder
-from poller.dlms.hdlc_frame import Frame, pack_frame
+from poller.dlms.hdlc_frame import Frame, FrameKind, pack_frame
+from poller.dlms.hdlc_reassembly import Reassembly
 
 MAX_NOISE: Final = 0x10000
 """Octets in a row without a frame for us: half a minute of a line at full speed."""
+
+MAX_UNNUMBERED: Final = 16
+"""Pushes in UI frames that one exchange may bring; more than a meter sends while it answers."""
 
 
 class HdlcPort:
@@ -30,6 +34,9 @@ class HdlcPort:
         self._decoder = HdlcDecoder(counters)
         self._inbox: deque[Frame] = deque()
         self._outbox: list[bytes] = []
+        self.unnumbered: deque[bytes] = deque(maxlen=MAX_UNNUMBERED)
+        """Payloads of UI frames for us: pushes in the middle of a session (IEC 62056-46, 6.4.3.2)."""
+        self._pushed = Reassembly()
         self._noise = 0
         self._suspect = False
         self.patient = False
@@ -98,7 +105,21 @@ class HdlcPort:
 
     def _sort(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            if frame.source == self._server and frame.destination == self._client:
-                self._inbox.append(frame)
-            else:
+            if frame.source != self._server or frame.destination != self._client:
                 self._counters.foreign_frames += 1
+                continue
+            if frame.kind is FrameKind.UI and frame.info:
+                self._keep(frame)
+            self._inbox.append(frame)  # also a push: a flood of them brings no answer nearer
+
+    def _keep(self, frame: Frame) -> None:
+        """Keep what came unnumbered, segments put together; what is no payload, or one too many, is dropped."""
+        try:
+            self._pushed.add(frame.info)
+            if frame.segmented:
+                return
+            self._counters.notifications_dropped += len(self.unnumbered) == MAX_UNNUMBERED
+            self.unnumbered.append(self._pushed.payload())
+        except BadFrame:
+            self._pushed.clear()
+            self._counters.notifications_dropped += 1

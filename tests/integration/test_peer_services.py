@@ -227,3 +227,27 @@ def test_a_general_block_that_the_meter_does_not_hear_is_sent_again(line: Line, 
         assert not meter.drop_gbt_requests
         assert call.conversation.counters.blocks_resent
         assert call.driver.run(call.conversation.get(NAME)) == LONG
+
+
+# Pushes in the middle of a session
+
+PUSH = bytes.fromhex("0f000001db001105")
+
+
+@pytest.mark.parametrize(
+    ("line", "frame"),
+    [
+        (Line(Transport.HDLC), "ui"),
+        (Line(Transport.HDLC), "i"),
+        (Line(Transport.HDLC, 7), "ui"),
+        (Line(Transport.WRAPPER), "ui"),
+    ],
+)
+def test_a_push_before_an_answer_is_kept_and_the_answer_found(line: Line, frame: str) -> None:
+    meter = pydlms_simulator.example_meter()
+    with called(meter, line) as call:
+        meter.push_before_response(PUSH, hdlc_frame=frame)
+        assert call.driver.run(call.conversation.get(ENERGY)) == Data(DataType.UINT32, 12345678)
+        (push,) = call.conversation.take_notifications()
+        assert call.driver.run(call.conversation.get(POWER)) == Data(DataType.UINT16, 1520)
+    assert (push.invoke, push.data) == (475, Data(DataType.UINT8, 5))
