@@ -124,7 +124,7 @@ def read_association_ln(conversation: Asking, obis: Obis = CURRENT) -> Exchange[
         found.optional(_TERMS, _terms),
         found.optional(_MECHANISM, _name),
         found.optional(_STATUS, lambda data: choice(data, AssociationStatus)),
-        found.optional(_SETUP, logical_name),
+        found.optional(_SETUP, _reference),
         found.optional(_USERS, lambda data: tuple(_user(each) for each in array(data))),
         found.optional(_USER, _user),
         found.refused,
@@ -183,6 +183,11 @@ def _terms(data: Data) -> ContextInfo:
 def _user(data: Data) -> User:
     number, name = structure(data, 2)
     return User(integer(number), text(name))
+
+
+def _reference(data: Data) -> Obis | None:
+    """Return the security setup that is meant; an association without security means none."""
+    return logical_name(data) if data.value else None
 
 
 def _name(data: Data) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from typing import Final
 from common.errors import BridgeError, Skip
 from common.obis import Obis
 from poller.dlms.data import DataType
-from poller.dlms.errors import BadData, BadParameter, ObjectUndefined
+from poller.dlms.errors import BadData, BadParameter, ExceptionResponse, ObjectUndefined
 from poller.dlms.exchange import Exchange
 from poller.dlms.objects.asking import Asking
 from poller.dlms.objects.profile_entries import EntryReader, Found
@@ -33,6 +33,8 @@ from poller.dlms.objects.rows import Row, in_order
 _BOUNDS: Final = (DataType.OCTET_STRING, DataType.DATE_TIME)
 _FEW: Final = 1
 """As many rows as a meter that answers with its last one gives; they prove nothing."""
+_REFUSALS: Final = (Skip, ExceptionResponse)
+"""How a meter says that it has no such selection; some have no better word for it than exception-response."""
 _MAX_PIECES: Final = 100_000
 """Of one window: two thousand years of hours; requests end long before."""
 
@@ -97,7 +99,7 @@ class _Reading:
         if self.habits.access is not Access.WHOLE:
             try:
                 return Found((yield from EntryReader(self._requests).last(count)))
-            except Skip as error:
+            except _REFUSALS as error:
                 self._note(Access.ENTRY, error)
         rows = in_order((yield from self._requests.whole()))
         return Found(rows[-min(count, MAX_ROWS) :] if count else [])
@@ -109,7 +111,7 @@ class _Reading:
                 return (yield from EntryReader(self._requests).window(start, end))
             except ObjectUndefined:
                 raise
-            except Skip as error:
+            except _REFUSALS as error:
                 self._give_up(Access.WHOLE, error)
         rows = in_order((yield from self._requests.whole()))
         return _limited([row for row in rows if _within(row, start, end)])
@@ -124,7 +126,7 @@ class _Reading:
                 piece = yield from self._range(low, high)
             except ObjectUndefined:
                 raise
-            except Skip as error:
+            except _REFUSALS as error:
                 self._give_up(Access.ENTRY, error)
                 return None
             if any(self._is_stray(row, low, high) for row in piece):

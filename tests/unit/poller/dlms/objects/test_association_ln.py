@@ -122,12 +122,12 @@ def test_the_terms_of_an_association(context: Data) -> None:
 
 def test_what_is_not_told_is_refused() -> None:
     objects = Objects()
-    objects.give(15, CURRENT, {4: octets(b"\x60\x85"), 5: structure(*TERMS.value, NULL)})  # type: ignore[misc]
+    objects.give(15, CURRENT, {4: octets(b"\x60\x85"), 5: structure(*TERMS.value, NULL), 9: octets(b"")})  # type: ignore[misc]
     found = run(read_association_ln(objects))
     assert found.context is None
     assert found.terms is not None
     assert found.terms.ciphering_info == b""
-    assert [refused.attribute for refused in found.refused] == [3, 4, 6, 8, 9, 10, 11]
+    assert [refused.attribute for refused in found.refused] == [3, 4, 6, 8, 10, 11]
 
 
 @pytest.mark.parametrize("name", [b"", b"\x06", b"\x06\x07", bytes(8), b"\x06\x08" + bytes(7), bytes(300)])

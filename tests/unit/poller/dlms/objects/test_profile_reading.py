@@ -11,6 +11,7 @@ from poller.dlms.errors import (
     AccessDenied,
     BadData,
     BadParameter,
+    ExceptionResponse,
     ObjectUndefined,
     OtherReason,
     TemporaryFailure,
@@ -37,6 +38,10 @@ WINDOWS = [MORNING, EVERYTHING, BEFORE, AFTER, ONE, LAST]
 
 def refuse(_profile: Profile, _parameters: Data) -> Data:
     raise OtherReason("other-reason (250)")
+
+
+def complain(_profile: Profile, _parameters: Data) -> Data:
+    raise ExceptionResponse("service-not-allowed, service-not-supported")
 
 
 def with_last_row(profile: Profile, _parameters: Data) -> Data:
@@ -79,6 +84,7 @@ ODD = {
     "the last row": {"by_range": with_last_row},
     "everything": {"by_range": with_everything},
     "nothing": {"by_range": with_nothing},
+    "exceptions": {"by_range": complain, "by_entry": complain},
     "neither": {"by_range": refuse, "by_entry": refuse},
     "last row always": {"by_range": with_last_row, "by_entry": with_last_row},
     "everything always": {"by_range": with_everything, "by_entry": with_everything},
