@@ -15,10 +15,10 @@ from common.errors import BridgeError
 from common.obis import Obis
 from common.reading import Failure, Quantity
 from common.worker_file import Measurement
-from poller.dlms.cosem import AttributeRef, ScalerUnit, scaler_unit
+from poller.dlms.cosem import AttributeRef, ScalerUnit, scaler_attribute, scaler_unit
 from poller.dlms.data import Data
 from poller.recovery import RETRY_DELAY_S, Step, step_after
-from poller.sampler import octets_text, quantity, raw_value, scaler_attribute
+from poller.sampler import octets_text, quantity, raw_value
 from poller.scalers import ScalerCache
 
 SERIALS: Final = (Obis(1, 0, 0, 0, 0), Obis(0, 0, 96, 1, 0))  # device ID 1 of electricity; the medium-independent one

@@ -18,18 +18,6 @@ CLOCK_CLASS: Final = 8
 _MOMENT_OCTETS: Final = 12
 
 
-def scaler_attribute(class_id: int, attribute: int) -> int | None:
-    """Return the attribute that scales a value attribute (IEC 62056-6-2), None where nothing does.
-
-    Register and extended register scale attribute 2 by 3; a demand register scales 2 and 3 by 4.
-    """
-    if class_id in {3, 4} and attribute == 2:
-        return 3
-    if class_id == 5 and attribute in {2, 3}:
-        return 4
-    return None
-
-
 def quantity(measurement: Measurement, data: Data, scaling: ScalerUnit | None) -> Quantity:
     """Return the quantity that an answer holds; raise BadData when it holds no single value."""
     raw = raw_value(data, moment=measurement.class_id == CLOCK_CLASS)

@@ -11,11 +11,10 @@ from common.errors import BridgeError
 from poller.cli.complaints import complain
 from poller.cli.items import Result
 from poller.dlms.conversation import AttributeRef
-from poller.dlms.cosem import ScalerUnit, scaler_unit
+from poller.dlms.cosem import ScalerUnit, scaler_attribute, scaler_unit
 from poller.dlms.data import Data
 from poller.dlms.errors import ObjectUnavailable
 from poller.recovery import RETRY_DELAY_S, Step, step_after
-from poller.sampler import scaler_attribute
 from poller.session import Session
 
 

@@ -9,7 +9,7 @@ from common.worker_file import Measurement
 from poller.dlms.cosem import ScalerUnit
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time
 from poller.dlms.errors import BadData
-from poller.sampler import octets_text, quantity, raw_value, scaler_attribute
+from poller.sampler import octets_text, quantity, raw_value
 
 VOLTAGE = Measurement("voltage_l1", "1-1:32.7.0")
 MOMENT = bytes.fromhex("07ea0b1506173b00ffff8800")
@@ -75,14 +75,6 @@ def test_a_moment_that_is_not_specified_stays_in_octets() -> None:
 def test_what_is_no_single_value_is_bad_data(data: Data) -> None:
     with pytest.raises(BadData):
         raw_value(data)
-
-
-@pytest.mark.parametrize(
-    ("class_id", "attribute", "scaler"),
-    [(3, 2, 3), (4, 2, 3), (5, 2, 4), (5, 3, 4), (3, 1, None), (4, 5, None), (1, 2, None), (8, 2, None), (7, 2, None)],
-)
-def test_which_attribute_scales_which(class_id: int, attribute: int, scaler: int | None) -> None:
-    assert scaler_attribute(class_id, attribute) == scaler
 
 
 def test_control_characters_are_shown_in_hexadecimal() -> None:
