@@ -118,6 +118,7 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
     add("--profile-period", type=int, default=900, metavar="SECONDS", help="of the load profile (default 900)")
     add("--profile-depth", type=int, default=3_360, metavar="ROWS", help="of the load profile (default 3360)")
     add("--window", type=int, metavar="FRAMES", help="HDLC window, 1 to 7")
+    add("--block-window", type=int, metavar="BLOCKS", help="taken at a time in general block transfer, 1 to 63")
     add("--max-info", type=int, metavar="OCTETS", help="HDLC information length, to 2030")
 
 
@@ -160,6 +161,7 @@ def _timed(arguments: argparse.Namespace, kind: Personality) -> Personality:
         profile=ProfileSetting(arguments.profile_period, arguments.profile_depth, frozenset(profile_habits)),
         window=arguments.window or kind.window,
         max_info=arguments.max_info or kind.max_info,
+        block_window=arguments.block_window or kind.block_window,
     )
 
 

@@ -58,7 +58,7 @@ class Application:
         self._getting = Getting(objects, self._note, kind.block_octets)
         self._setting = Setting(objects, self._note)
         self._acting = Acting(objects, self._note, self._prove)
-        self._general = GeneralBlocks()
+        self._general = GeneralBlocks(kind.block_window)
         self.pushes: deque[bytes] = deque(maxlen=1)
         """Notifications that go before the next answer; the meter's own, handed in."""
         self._services: dict[int, Service] = {
@@ -111,8 +111,6 @@ class Application:
             return self._released(apdu)
         if granted is None or granted.client != client:
             return _NOT_ALLOWED
-        if len(apdu) > self.kind.max_pdu:
-            return _TOO_LONG
         return self._inner(apdu, granted, mood)
 
     def say(self, client: int, apdu: bytes, mood: Mood = CALM) -> Sequence[bytes]:
@@ -121,6 +119,8 @@ class Application:
         if client == self._plain and granted is not None and apdu[:1] == b"\xc0" and not self.pushes:
             answer = self._served(apdu, granted, mood)
             return (answer,) if len(answer) <= granted.max_pdu else self._cut(answer, mood)
+        if len(apdu) > self.kind.max_pdu and self._serves(client):
+            return (_TOO_LONG,)
         if apdu[:1] == _BLOCKS and self._serves(client):
             said = self._blocks(apdu, mood)
         else:

@@ -106,6 +106,7 @@ _LARGEST_ADDRESS: Final = {1: 0x7F, 2: 0x7F, 4: 0x3FFF}
 _LONGEST_INFO: Final = 2030
 """The length field of a frame ends at 2047."""
 _LARGEST_WINDOW: Final = 7
+_LARGEST_BLOCK_WINDOW: Final = 63
 _SAPS: Final = MappingProxyType({1: b"22222222", 16: None, 17: b"00000000", 32: b"11111111"})
 
 
@@ -230,6 +231,8 @@ class Personality:
     """A plain RLRQ in a ciphered association is answered with an exception-response."""
     general_blocks: bool = False
     """Long answers go by general block transfer where that was negotiated, whatever else was."""
+    block_window: int = 4
+    """Blocks that are taken at a time in general block transfer; 1: each is acknowledged."""
     short_names: bool = False
     """Short name referencing instead of logical names."""
     sign_on: Mapping[int, SignOn] = field(default_factory=dict, repr=False)
@@ -248,6 +251,8 @@ class Personality:
             raise BadSpecification(f"{self.name}: server address {self.logical}/{self.physical} does not fit {sizes}")
         if not 1 <= self.max_info <= _LONGEST_INFO or not 1 <= self.window <= _LARGEST_WINDOW:
             raise BadSpecification(f"{self.name}: information length {self.max_info}, window {self.window}")
+        if not 1 <= self.block_window <= _LARGEST_BLOCK_WINDOW:
+            raise BadSpecification(f"{self.name}: window of {self.block_window} blocks")
         if self.linger < 0 or self.inactivity <= 0:
             raise BadSpecification(f"{self.name}: linger {self.linger:g} s, inactivity {self.inactivity:g} s")
 

@@ -66,7 +66,8 @@ class ShortNames:
         body = axdr.length(count) + b"".join(results)
         if len(body) + 1 <= granted.room:
             return b"\x0c" + body
-        self._rest = body
+        # What one variable holds goes without its choice, several go as the list that they are.
+        self._rest = results[0][1:] if count == 1 else body
         return self._block(granted)
 
     def _next_block(self, number: int, granted: Granted) -> bytes:
