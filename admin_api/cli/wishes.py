@@ -15,10 +15,11 @@ import click
 
 from common.catalogue import DEFAULT_MODEL, MODELS, model
 from common.errors import Hopeless
+from common.key_file import load_key_file, system_title
 from common.obis import Obis
 from common.secret import Secret
 from common.store.errors import BadWish
-from common.store.rules import LINE_MODES, TRANSPORTS
+from common.store.rules import LINE_MODES, REFERENCINGS, SECURITIES, TRANSPORTS, WITH_SECRET
 from common.worker_file import AUTHENTICATIONS, Limits
 
 VARIABLE: Final = "DLMS_PASSWORD"
@@ -28,8 +29,10 @@ Command = TypeVar("Command", bound=Callable[..., int])
 _LIMITS: Final = tuple(asdict(Limits()))
 _PLAIN: Final = (
     *("ip_address", "port", "transport", "model", "client_id", "server_logical", "server_physical"),
-    *("authentication", "interval_s", "line_mode", "tb_host", "tb_port", "tb_device_name"),
+    *("authentication", "security", "security_suite", "referencing", "dedicated_key", "general_ciphering"),
+    *("interval_s", "line_mode", "tb_host", "tb_port", "tb_device_name"),
 )
+_STORED_KEYS: Final = ("encryption_key", "authentication_key")
 _MEASURE: Final = re.compile(r"(?P<key>[^=]+)(=((?P<class>\d+)/)?(?P<obis>[^/]+)(/(?P<attribute>\d+))?)?")
 _OPTIONS: Final = (
     click.option("--host", "ip_address", metavar="HOST", help="IP address or host name of the meter."),
@@ -42,6 +45,16 @@ _OPTIONS: Final = (
     click.option("--address-size", type=click.Choice(["1", "2", "4"]), help="Octets of an HDLC server address."),
     click.option("--auth", "authentication", type=click.Choice(AUTHENTICATIONS), help="How the meter knows us."),
     click.option("--password-file", metavar="FILE", help=f"The password's file; else the variable {VARIABLE}."),
+    click.option("--security", type=click.Choice(SECURITIES), help="How requests and answers are protected."),
+    click.option("--suite", "security_suite", type=int, help="Security suite, 0 or 1."),
+    click.option(
+        "--system-title", "client_title", metavar="TITLE", help="Ours: 16 hexadecimal digits or 8 characters."
+    ),
+    click.option("--server-title", metavar="TITLE", help="The meter's, where it does not tell it."),
+    click.option("--keys-file", metavar="FILE", help="Keys and password, a line each; open to its owner alone."),
+    click.option("--dedicated/--no-dedicated", "dedicated_key", default=None, help="A key for each association."),
+    click.option("--general/--no-general", "general_ciphering", default=None, help="General ciphering of services."),
+    click.option("--referencing", type=click.Choice(REFERENCINGS), help="Logical or short names."),
     click.option("--interval", "interval_s", type=float, help="Seconds between two readings."),
     click.option(
         "--measure",
@@ -81,6 +94,9 @@ def body(options: Mapping[str, object]) -> dict[str, object]:
         _measurement(text, str(options.get("model") or DEFAULT_MODEL)) for text in _words(options, "measure")
     ]:
         fields["measurements"] = measure
+    for name in ("client_title", "server_title"):
+        if options.get(name) is not None:
+            fields[name] = system_title(str(options[name])).hex()
     return fields | _secrets(options)
 
 
@@ -97,14 +113,25 @@ def secret_file(path: Path) -> Secret:
 
 
 def _secrets(options: Mapping[str, object]) -> dict[str, object]:
-    fields: dict[str, object] = {}
+    fields = _keys(Path(str(options["keys_file"]))) if options.get("keys_file") else {}
     if options.get("password_file"):
         fields["password"] = secret_file(Path(str(options["password_file"]))).reveal()
-    elif options.get("authentication") == "lls" and os.environ.get(VARIABLE):
+    elif options.get("authentication") in WITH_SECRET and "password" not in fields and os.environ.get(VARIABLE):
         fields["password"] = os.environ[VARIABLE]
     if options.get("tb_token_file"):
         fields["tb_token"] = secret_file(Path(str(options["tb_token_file"]))).reveal()
     return fields
+
+
+def _keys(path: Path) -> dict[str, object]:
+    """Return the secrets of a keys file as a body has them; raise BadKeys or UnreadableSecret."""
+    found = load_key_file(path)
+    fields: dict[str, object] = {name: found[name].hex() for name in _STORED_KEYS if name in found}
+    secret = found.get("hls_secret") or found.get("password")
+    try:
+        return fields | ({"password": secret.decode()} if secret else {})
+    except UnicodeDecodeError:
+        raise UnreadableSecret(f"{path}: the password is not text, as the store has it") from None
 
 
 def _words(options: Mapping[str, object], name: str) -> Sequence[str]:

@@ -208,9 +208,9 @@ def _security(arguments: argparse.Namespace, keys: "Keys | None") -> SecuritySet
 def _titles(arguments: argparse.Namespace) -> tuple[bytes, bytes]:
     if not arguments.system_title and not arguments.server_title:
         return b"", b""
-    from poller.cli.titles import title
+    from common.key_file import system_title
 
-    return title(arguments.system_title), title(arguments.server_title)
+    return system_title(arguments.system_title), system_title(arguments.server_title)
 
 
 def _secret(arguments: argparse.Namespace, mechanism: Mechanism, keys: "Keys | None") -> bytes:

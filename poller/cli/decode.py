@@ -99,12 +99,14 @@ def _read(path: Path) -> str:
 def _keys(arguments: argparse.Namespace) -> SecuritySettings | None:
     if not (arguments.keys_file or arguments.system_title or arguments.server_title):
         return None
-    from poller.cli.titles import title
+    from common.key_file import system_title
     from poller.dlms.security import Security
     from poller.keys import Keys, load_keys
 
     keys = load_keys(Path(arguments.keys_file)) if arguments.keys_file else Keys()
-    return keys.security(Security.NONE, title(arguments.system_title), server_title=title(arguments.server_title))
+    return keys.security(
+        Security.NONE, system_title(arguments.system_title), server_title=system_title(arguments.server_title)
+    )
 
 
 def _octets(text: str, kind: Kind, keys: SecuritySettings | None) -> Iterator[Part]:

@@ -141,12 +141,12 @@ def _unprotect(arguments: argparse.Namespace) -> Unprotect | None:
         if level is not Security.NONE or arguments.server_title:
             raise BadArgument("--keys-file is needed to open protected pushes")
         return None
-    from poller.cli.titles import title
+    from common.key_file import system_title
     from poller.dlms.ciphering import Cipher
     from poller.invocation import MemorySource
     from poller.keys import load_keys
 
-    keys, server_title = load_keys(Path(arguments.keys_file)), title(arguments.server_title)
+    keys, server_title = load_keys(Path(arguments.keys_file)), system_title(arguments.server_title)
     settings = keys.security(level, _OWN_TITLE, server_title=server_title)
     return lambda apdu: Cipher(settings, MemorySource(), Counters()).unprotect(apdu)
 

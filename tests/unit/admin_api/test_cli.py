@@ -105,6 +105,27 @@ def test_everything_of_a_wish_can_be_said(meterctl: Meterctl, store: Store, tmp_
     ]
 
 
+def test_a_secured_meter_takes_its_keys_from_a_file(meterctl: Meterctl, store: Store, tmp_path: Path) -> None:
+    keys = tmp_path / "vault.keys"
+    keys.write_text("encryption_key = hex:" + "0a" * 16 + "\nauthentication_key = " + "0b" * 16 + '\npassword = "pw"\n')
+    keys.chmod(0o600)
+    ended = meterctl(
+        *("add", "vault", "--host", "192.0.2.9", "--auth", "hls-gmac", "--security", "both", "--suite", "1"),
+        *("--system-title", "CLIENT01", "--server-title", "4d4d4d0000bc614e", "--keys-file", str(keys)),
+        *("--dedicated", "--general", "--referencing", "sn"),
+    )
+    assert ended.code == 0, ended.err
+    wish = store.meters.by_name("vault").wish
+    assert (wish.encryption_key.reveal(), wish.authentication_key.reveal()) == ("0a" * 16, "0b" * 16)
+    assert (wish.client_title, wish.server_title) == (b"CLIENT01".hex(), "4d4d4d0000bc614e")
+    assert (wish.security, wish.security_suite, wish.referencing) == ("both", 1, "sn")
+    assert wish.dedicated_key
+    assert wish.general_ciphering
+    keys.write_text("password = hex:ff00")
+    refused = meterctl("edit", "vault", "--keys-file", str(keys))
+    assert (refused.code, "not text" in refused.err) == (2, True)
+
+
 def test_a_password_may_come_from_the_environment(
     meterctl: Meterctl, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
