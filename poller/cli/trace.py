@@ -8,7 +8,7 @@ from typing import Final, TextIO
 
 from common.clock import Clock
 from common.errors import BridgeError
-from poller.capture import IN, OUT, Capture, Header, Recorder
+from poller.capture import IN, OUT, Capture, Header, Piece, Recorder
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.wrapper import WrapperDecoder
@@ -16,6 +16,8 @@ from poller.redaction import Asked, redact
 
 MAX_HELD: Final = 1 << 20
 """Octets held back; an APDU has 64 KiB at most, with its frames and polls some more."""
+_OPENING: Final = (Piece(0, OUT, b"~"), Piece(0, IN, b"~"))
+"""A frame's opening flag may have been shown before: alone, or as the closing flag of the frame before."""
 _SIGNS: Final = {OUT: ">", IN: "<"}
 
 
@@ -52,8 +54,9 @@ class Trace:
         self._held = Recorder(self._clock, MAX_HELD)
 
     def _flush(self) -> None:
-        shown = redact(Capture(self._header, tuple(self._held.pieces)), asked=self._asked)
-        for piece in shown.pieces:
+        opening = _OPENING if self._header.transport == "hdlc" else ()
+        shown = redact(Capture(self._header, (*opening, *self._held.pieces)), asked=self._asked)
+        for piece in shown.pieces[len(opening) :]:
             seconds = (self._flushed_ms + piece.ms) / 1000
             self._stream.write(f"{seconds:10.3f} {_SIGNS[piece.way]}  {piece.octets.hex()}\n")
         if self._held.dropped:

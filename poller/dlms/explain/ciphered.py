@@ -4,7 +4,6 @@ Goes in: a scan that stands at the tag, titles and keys in the memory. Comes out
 Keys are never part of a node.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from poller.dlms import gcm
@@ -113,13 +112,15 @@ def _verdict(memory: Memory, sc: int, titles: list[bytes], *, opened: bool) -> s
 
 
 def _open(memory: Memory, sc: int, nonces: list[bytes], sealed: bytes, *, dedicated: bool) -> bytes | None:
-    """Try the keys with the nonces; return what the first that fits opens, None when none does."""
-    if memory.keys is None or sc & _COMPRESSED:
+    """Try the key that it must be with the nonces; return what the first that fits opens, None when none does."""
+    keys = memory.keys
+    if keys is None or sc & _COMPRESSED:
         return None
-    for key in _keys(memory, sc, dedicated=dedicated):
+    key = memory.dedicated_key if dedicated else keys.broadcast_key if sc & _BROADCAST else keys.encryption_key
+    if key:
         for nonce in nonces:
             try:
-                return _opened(key, memory.keys.authentication_key, nonce, sc, sealed)
+                return _opened(key, keys.authentication_key, nonce, sc, sealed)
             except DecipheringFailed:
                 continue
     return None
@@ -136,12 +137,3 @@ def _opened(key: bytes, authentication_key: bytes, nonce: bytes, sc: int, sealed
     plain = sealed[: -gcm.TAG_OCTETS]
     gcm.open_(key, nonce, sealed[-gcm.TAG_OCTETS :], associated + plain)
     return plain
-
-
-def _keys(memory: Memory, sc: int, *, dedicated: bool) -> Iterator[bytes]:
-    keys = memory.keys
-    if keys is None:
-        return
-    chosen = memory.dedicated_key if dedicated else keys.broadcast_key if sc & _BROADCAST else keys.encryption_key
-    if chosen:
-        yield chosen

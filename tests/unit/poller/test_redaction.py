@@ -146,6 +146,14 @@ def test_an_unfinished_run_of_segments_does_not_hide_the_next_password() -> None
     assert b"22222222" not in redacted.pieces[1].octets
 
 
+def test_an_unfinished_message_and_an_empty_one_stay_as_they_are() -> None:
+    message = Wpdu(1, 1, AARQ_LLS).to_bytes()[:-1]
+    capture = Capture(Header("wrapper", 1, 1), (Piece(0, OUT, Wpdu(1, 1, b"").to_bytes() + message),))
+    assert redact(capture) == capture
+    empty = hdlc((OUT, frame(COMMAND)))
+    assert redact(empty) == empty
+
+
 def test_a_capture_in_parts_knows_what_was_asked_before() -> None:
     proof, asked = octet_string(b"d" * 16), Asked()
     redact(hdlc(said(OUT, REPLY_TO_HLS + proof)), asked=asked)
