@@ -288,12 +288,7 @@ class HdlcLink:
         if frame.final:
             self.window.acknowledge(frame.nr)
         wanted = [numbered for numbered in self.window.in_flight if numbered[0] == frame.nr]
-        if not wanted:
-            self._send_again("the meter rejects our frames")
-            return
-        self._count_try("the meter rejects a frame of ours")
-        self._counters.resent += 1
-        self._send_segments(wanted)
+        self._send_again("the meter rejects a frame of ours", wanted)
 
     def _ready(self, frame: Frame) -> None:
         """Handle RR: an acknowledgement, and with the final bit our turn."""
@@ -357,13 +352,15 @@ class HdlcLink:
         else:
             self._resend()
 
-    def _send_again(self, why: str) -> None:
-        """Repeat what is in flight, or go on when nothing is; raise OutOfSequence when that was in vain."""
+    def _send_again(self, why: str, wanted: Iterable[tuple[int, Segment]] = ()) -> None:
+        """Repeat what is wanted, else all in flight, or go on when nothing is; raise OutOfSequence when in vain."""
         self._count_try(why)
-        if self.window.in_flight:
-            self._resend()
+        repeated = list(wanted) or self.window.in_flight
+        self._counters.resent += len(repeated)
+        if self.window.idle:
+            self._poll()
         else:
-            self._send_segments(self.window.due())
+            self._send_segments(repeated or self.window.due())
 
     def _count_try(self, why: str) -> None:
         self._tries += 1

@@ -16,12 +16,13 @@ from common.errors import BridgeError, Relink
 from common.obis import Obis
 from common.worker_file import Limits
 from poller.dlms.conversation import AttributeRef, Mechanism, Profile, Transport
+from poller.dlms.data import Data, DataType
 from poller.dlms.errors import LinkDamaged, LinkReset, MeterBusy, OutOfSequence, PeerClosed, ReplyTimeout
 from poller.errors import ExchangeOverrun, LinkLost, PeerReset
 from poller.resolver import Resolver
 from poller.session import Session
 from poller.simulator import MeterSpec
-from poller.simulator.personality import PERSONALITIES
+from poller.simulator.personality import CONFORMANCE_BLOCK_SET, PERSONALITIES
 from poller.transport import TcpWire
 from tests.support.bent_line import BentLine
 from tests.support.hdlc_secondary import encoded
@@ -41,6 +42,11 @@ OBJECTS = AttributeRef(15, Obis.parse("0-0:40.0.0"), 2)
 PROFILE = Profile(Transport.HDLC, 32, 1, mechanism=Mechanism.LLS, secret=b"11111111")
 WRAPPER = replace(PROFILE, transport=Transport.WRAPPER)
 METER = MeterSpec("sim-1", replace(PERSONALITIES["microstar"], block_octets=600))
+WRITTEN = MeterSpec(
+    "sim-1", replace(PERSONALITIES["microstar"], conformance=0x00301D | CONFORMANCE_BLOCK_SET, max_pdu=128)
+)
+WRITING = replace(PROFILE, conformance=PROFILE.conformance | CONFORMANCE_BLOCK_SET)
+LONG = AttributeRef(1, Obis.parse("0-0:96.128.0"), 2)
 TO_US, TO_OTHER, OF_OTHER = b"\x41\x03", b"\x21\x03", b"\x03\x21"
 _SNRM, _DISC, _DM, _FRMR, _RNR, _POLL = 0x83, 0x43, 0x0F, 0x87, 0x05, 0x10
 Bend = Callable[[BentLine, bytes], None]
@@ -176,10 +182,10 @@ def once(bend: Bend) -> Bend:
 
 
 def at_the_next_block(bend: Bend) -> Bend:
-    """Let everything pass until the client asks for the second block of a value; ``struck`` counts from there."""
+    """Let everything pass until the second block of a value is read or written; ``struck`` counts from there."""
 
     def bent(line: BentLine, octets: bytes) -> None:
-        if b"\xe6\xe6\x00\xc0\x02" in octets:
+        if any(b"\xe6\xe6\x00" + head in octets for head in (b"\xc0\x02", b"\xc1\x03")):
             line.bend, line.struck = bend, 1
             bend(line, octets)
         else:
@@ -294,6 +300,40 @@ OPENINGS = [
     Row("DM for ever", says(_DM), (Relink,), AT_ONCE),
     Row("noise", noise, (Relink,), 8 * REPLY_S),
 ]
+
+
+WRITES = [
+    Row("no fault", at_the_next_block(lambda line, octets: line.say(line.answer(octets)))),
+    Row("one answer lost", at_the_next_block(once(silent))),
+    Row("one request unheard", at_the_next_block(once(deaf))),
+    Row("reboot", at_the_next_block(reboots), (LinkReset,)),
+    Row("long reboot", at_the_next_block(reboots_for_long), SILENCE, GIVEN_UP),
+    Row("FIN", at_the_next_block(closes), (PeerClosed, PeerReset)),
+    Row("RST", at_the_next_block(resets), (PeerReset,)),
+]
+
+
+@pytest.mark.parametrize("row", WRITES, ids=lambda row: row.name)
+def test_a_fault_between_blocks_that_are_written_leaves_the_old_value_or_the_new(row: Row) -> None:
+    text = Data(DataType.OCTET_STRING, bytes(index % 256 for index in range(400)))
+    with BentLine(WRITTEN) as line:
+        session = new_session(WRITING)
+        session.open("127.0.0.1", line.port)
+        line.bend = row.bend
+        started = time.monotonic()
+        if row.errors:
+            with pytest.raises(row.errors):
+                session.set(LONG, text)
+        else:
+            session.set(LONG, text)
+        assert time.monotonic() - started < row.deadline + SLACK_S
+        assert line.bend is not row.bend
+        session.close()
+        line.bend = None
+        fresh = new_session()
+        fresh.open("127.0.0.1", line.port)
+        assert fresh.get(LONG).value == (b"" if row.errors else text.value)
+        fresh.close()
 
 
 @pytest.mark.parametrize("row", OPENINGS, ids=lambda row: row.name)

@@ -4,11 +4,13 @@ The other side is a secondary station of its own (``hdlc_secondary``), with ever
 real meters. Bounded: no exchange takes more than MAX_TURNS transmissions, whatever happens.
 """
 
+from contextlib import suppress
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Relink
-from poller.dlms.errors import BadFrame, MeterBusy
+from poller.dlms.errors import BadFrame, MeterBusy, ReplyTimeout
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_link import HdlcLink
 from poller.dlms.hdlc_parameters import LinkParameters, decode_parameters, encode_parameters, proposal
@@ -77,6 +79,29 @@ def test_an_answer_is_right_or_there_is_none(
     fresh = Secondary(echo, limits)
     run_against(link.connect(), fresh, MAX_TURNS)
     assert run_against(link.request(b"new"), fresh, MAX_TURNS) == expected(b"new")
+
+
+@given(LIMITS, HABITS, st.lists(st.integers(0, 300), min_size=2, max_size=6), FATES, FATES, MOODS)
+def test_after_silence_the_same_link_brings_whole_answers_and_none_from_the_future(
+    limits: LinkParameters,
+    habits: frozenset[Habit],
+    sizes: list[int],
+    to_meter: list[Fate],
+    from_meter: list[Fate],
+    moods: list[bool],
+) -> None:
+    meter = Secondary(echo, limits, to_meter, from_meter, habits, moods)
+    link = ours()
+    asked: list[bytes] = []
+    try:
+        run_against(link.connect(), meter, MAX_TURNS)
+        for number, size in enumerate(sizes):
+            request = bytes((number,)) + bytes(size)
+            asked.append(expected(request))
+            with suppress(ReplyTimeout, MeterBusy):
+                assert run_against(link.request(request), meter, MAX_TURNS) in asked
+    except Relink:
+        pass
 
 
 @given(LIMITS, HABITS, REQUESTS, FATES, FATES)

@@ -41,7 +41,7 @@ class Habit(Enum):
     REJECTS = auto()
     """REJ instead of RR when a frame of the primary is missing."""
     SELECTS = auto()
-    """SREJ for the missing frame; the others are kept."""
+    """SREJ for the missing frame; the others are kept. Only with windows to 4, as the standard has it (modulo 8)."""
     GOES_ON = auto()
     """RR gets what was not sent yet; only REJ makes it go back."""
     NO_REJ = auto()
@@ -181,7 +181,7 @@ class Secondary:
         if len(frame.info) > self._bound.info_rx:
             self.faults.append("information field too long")
         ahead = (frame.control >> 1 & 7) - self._expected & 7
-        if ahead < self._bound.window_rx and (ahead == 0 or Habit.SELECTS in self.habits):
+        if ahead < self._bound.window_rx and (ahead == 0 or self._selects):
             self._kept[self._expected + ahead] = frame
         while (ready := self._kept.pop(self._expected, None)) is not None:
             self._acknowledge(ready.control >> 5)
@@ -192,6 +192,10 @@ class Secondary:
         self._acknowledge(frame.control >> 5)
         if frame.control & _FINAL:
             self._turn(missing=0 < ahead < self._bound.window_rx or bool(self._kept))
+
+    @property
+    def _selects(self) -> bool:
+        return Habit.SELECTS in self.habits and self._bound.window_rx <= 4
 
     def _complete(self) -> None:
         payload = b"".join(self._parts)
@@ -225,8 +229,8 @@ class Secondary:
         if next(self._moods, False):
             self._send(self._expected % 8 << 5 | _RNR)
             return
-        if missing and self.habits & {Habit.REJECTS, Habit.SELECTS}:
-            kind = _SREJ if Habit.SELECTS in self.habits else _REJ
+        if missing and (self._selects or Habit.REJECTS in self.habits):
+            kind = _SREJ if self._selects else _REJ
             self._send(self._expected % 8 << 5 | kind)
             return
         in_flight = self._sent - self._acknowledged

@@ -304,6 +304,14 @@ def test_what_is_never_acknowledged_is_out_of_sequence(kind: FrameKind) -> None:
         run_against(link.request(b"x"), meter)
 
 
+@pytest.mark.parametrize("kind", [FrameKind.REJ, FrameKind.SREJ])
+def test_a_rejection_that_acknowledges_everything_is_answered_with_a_poll(kind: FrameKind) -> None:
+    meter = Script(UA, from_meter(supervisory_control(kind, 1)), from_meter(0x30, BACK + b"a"))
+    link = opened(meter)
+    assert run_against(link.request(b"x"), meter) == b"a"
+    assert (meter.sent[-1].kind, link._counters.resent) == (FrameKind.RR, 0)
+
+
 def test_a_rejection_of_the_first_segments_goes_on_with_the_rest() -> None:
     meter = Script(
         UA,
