@@ -17,9 +17,11 @@ from poller.dlms.access_service import AccessAction, AccessGet, AccessItem, Acce
 from poller.dlms.conversation import AttributeRef, Conversation, MethodRef, Profile, Referencing, Transport
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import ObjectUndefined
+from poller.dlms.security import Security, SecuritySettings
 from poller.dlms.selection import by_entry
 from poller.dlms.xdlms import DEFAULT_CONFORMANCE, Conformance
 from tests.support.dlms_drive import SocketDriver
+from tests.support.keyring import FixedSource
 
 PUBLIC = 16
 PATIENCE_S = 0.5
@@ -68,7 +70,7 @@ class Call:
 def called(meter: Any, line: Line, **settings: Any) -> Iterator[Call]:
     profile = Profile(line.transport, PUBLIC, 1, window=line.window, **settings)
     server = pydlms_simulator.serve(meter, hdlc=line.transport is Transport.HDLC, hdlc_window=line.window)
-    conversation = Conversation(profile)
+    conversation = Conversation(profile, FixedSource())
     try:
         with SocketDriver("127.0.0.1", server.server_address[1], PATIENCE_S) as driver:
             driver.run(conversation.open())
@@ -251,3 +253,40 @@ def test_a_push_before_an_answer_is_kept_and_the_answer_found(line: Line, frame:
         (push,) = call.conversation.take_notifications()
         assert call.driver.run(call.conversation.get(POWER)) == Data(DataType.UINT16, 1520)
     assert (push.invoke, push.data) == (475, Data(DataType.UINT8, 5))
+
+
+# All of it protected
+
+KEY = bytes(range(16))
+PROTECTED = SecuritySettings(
+    Security.BOTH, client_title=b"CLIENT01", encryption_key=KEY, authentication_key=bytes(reversed(KEY))
+)
+
+
+def protected_meter(conformance: Any) -> Any:
+    meter = pydlms_simulator.example_meter(
+        max_pdu=BLOCK_PDU,
+        conformance=conformance,
+        encryption_key=PROTECTED.encryption_key,
+        authentication_key=PROTECTED.authentication_key,
+    )
+    meter.clients[PUBLIC] = pydlms_simulator.ClientProfile(ciphered=True)
+    meter.gbt_window = 4
+    return meter
+
+
+@overlines
+def test_protected_apdus_in_general_blocks(line: Line) -> None:
+    with called(protected_meter(BLOCKS_ONLY), line, security=PROTECTED, **in_blocks(4)) as call:
+        call.driver.run(call.conversation.set(NAME, LONG))
+        assert call.driver.run(call.conversation.get(NAME)) == LONG
+
+
+@overlines
+def test_protected_short_names(line: Line) -> None:
+    meter = protected_meter(SHORT_CONFORMANCE)
+    conformance = DEFAULT_CONFORMANCE | Conformance.BLOCK_TRANSFER_WITH_SET
+    with called(meter, line, security=PROTECTED, referencing=Referencing.SN, conformance=conformance) as call:
+        call.driver.run(call.conversation.set(NAME, LONG))
+        assert call.driver.run(call.conversation.get(NAME)) == LONG
+        assert call.driver.run(call.conversation.action(OPEN_RELAY)) is None
