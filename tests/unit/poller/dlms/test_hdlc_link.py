@@ -650,3 +650,8 @@ def test_a_link_that_is_gone_says_so() -> None:
     for exchange in (made().keep_alive(), made().more()):
         with pytest.raises(LinkReset, match="not open"):
             next(exchange)
+
+
+def test_as_many_apdus_go_out_at_once_as_the_window_takes() -> None:
+    link = opened(Script(wide_ua()), WIDE)
+    assert [link.at_once(octets) for octets in (1, 125, 126, 400, 5000)] == [7, 7, 3, 1, 1]
