@@ -8,7 +8,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from common.errors import BridgeError
-from poller.dlms.apdu import decode_apdu
 from poller.dlms.association import Association
 from poller.dlms.errors import (
     AssociationLost,
@@ -232,6 +231,8 @@ class Channel:
 
     def _complaint(self, plain: bytes, tag: int) -> BridgeError:
         """Return the error that an APDU in place of the answer means."""
+        from poller.dlms.apdu import decode_apdu
+
         try:
             answer = decode_apdu(plain)
         except BadData:

@@ -13,7 +13,7 @@ from common.errors import BridgeError, Skip
 from common.obis import Obis
 from poller.dlms.acse import encode_rlrq
 from poller.dlms.apdu import decode_apdu
-from poller.dlms.association import NAMES, Association, Mechanism, Proposal, association_request, judge
+from poller.dlms.association import Association, Mechanism
 from poller.dlms.axdr import encode_data
 from poller.dlms.channel import Channel
 from poller.dlms.data import Data, DataType
@@ -29,6 +29,7 @@ from poller.dlms.errors import (
 )
 from poller.dlms.exchange import Exchange
 from poller.dlms.profile import Profile, Referencing
+from poller.dlms.proposing import NAMES, Proposal, association_request, judge
 from poller.dlms.security import CHALLENGE_OCTETS, MAX_COUNTER, MAX_RESYNC, SecuritySettings, SecuritySource
 
 if TYPE_CHECKING:

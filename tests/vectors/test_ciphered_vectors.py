@@ -10,12 +10,13 @@ import pytest
 
 from poller.dlms import acse, gcm
 from poller.dlms.apdu import decode_apdu
-from poller.dlms.association import Association, Mechanism, Proposal, association_request, judge
+from poller.dlms.association import Association, Mechanism
 from poller.dlms.ciphered import GENERAL_GLO, Ciphered, decode_ciphered
 from poller.dlms.ciphering import Cipher
 from poller.dlms.errors import DecipheringFailed
 from poller.dlms.exchange import Counters
 from poller.dlms.notification import Notification
+from poller.dlms.proposing import Proposal, association_request, judge
 from poller.dlms.security import Security, SecuritySettings
 from poller.dlms.wrapper import WrapperDecoder
 from poller.dlms.xdlms import InitiateRequest, decode_initiate_request

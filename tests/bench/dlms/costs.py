@@ -1,5 +1,6 @@
 """What it costs to import a client: CPU and own memory (USS) of a fresh process that does nothing else."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -50,6 +51,9 @@ def import_costs() -> dict[str, Cost]:
 
 def _imported(statement: str) -> Cost:
     script = _SCRIPT.format(statement=statement)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
     cpu, uss = done.stdout.split()
     return Cost(float(cpu) * 1000, int(uss) / 1024)

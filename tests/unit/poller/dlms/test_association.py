@@ -6,7 +6,7 @@ import pytest
 
 from poller.dlms.acse import Aare, Aarq, Context, MechanismName, Result, Source
 from poller.dlms.apdu import decode_apdu
-from poller.dlms.association import NAMES, Association, Mechanism, Proposal, association_request, judge
+from poller.dlms.association import Association, Mechanism
 from poller.dlms.ciphering import Cipher
 from poller.dlms.errors import (
     AssociationRefused,
@@ -16,6 +16,7 @@ from poller.dlms.errors import (
     UnexpectedReply,
 )
 from poller.dlms.exchange import Counters
+from poller.dlms.proposing import NAMES, Proposal, association_request, judge
 from poller.dlms.security import Security
 from poller.dlms.xdlms import DEFAULT_CONFORMANCE, Conformance, InitiateRequest
 from tests.support.keyring import CLIENT, METER, FixedSource, mirrored, settings
