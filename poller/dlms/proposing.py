@@ -87,6 +87,8 @@ def judge(answer: Apdu, mechanism: Mechanism, proposal: Proposal) -> Association
     cipher = proposal.cipher
     if isinstance(answer, ExceptionApdu) and answer.expected_counter is not None and cipher:
         raise cipher.refused(answer.expected_counter)
+    if isinstance(answer, ExceptionApdu) and answer.undeciphered:
+        raise AuthenticationFailed(f"the meter cannot open the AARQ, its keys or its suite are others: {answer}")
     if isinstance(answer, ServiceError | ExceptionApdu):
         raise AssociationRefused(f"the meter answers the AARQ with {answer}")
     if not isinstance(answer, Aare):

@@ -96,6 +96,7 @@ _EXCEPTION_SERVICES: Final = {
     5: "deciphering-error",
     6: "invocation-counter-error",
 }
+_DECIPHERING_ERROR: Final = 5
 _INVOCATION_COUNTER_ERROR: Final = 6
 
 
@@ -153,6 +154,11 @@ class ExceptionApdu:
     state: int
     service: int
     expected_counter: int | None = None
+
+    @property
+    def undeciphered(self) -> bool:
+        """Whether the server could not open what we sent: deciphering-error."""
+        return self.service == _DECIPHERING_ERROR
 
     @property
     def state_text(self) -> str:

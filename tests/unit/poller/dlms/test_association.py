@@ -123,6 +123,11 @@ def test_terms_we_cannot_work_under(octets: bytes, named: str) -> None:
         judged(octets)
 
 
+def test_a_meter_that_cannot_open_the_request_has_other_keys() -> None:
+    with pytest.raises(AuthenticationFailed, match="keys"):
+        judged(bytes.fromhex("d80105"))
+
+
 @pytest.mark.parametrize("octets", [bytes.fromhex("6303800100"), aare(information="")])
 def test_what_is_no_answer_to_an_aarq(octets: bytes) -> None:
     with pytest.raises(UnexpectedReply):
