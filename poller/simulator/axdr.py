@@ -77,3 +77,11 @@ def boolean(truth: bool) -> bytes:
 def bit_string(octets: bytes) -> bytes:
     """Return a bit-string (4) of whole octets."""
     return b"\x04" + length(8 * len(octets)) + octets
+
+
+def bits(truths: Sequence[bool]) -> bytes:
+    """Return a bit-string (4), first bit highest."""
+    octets = bytearray(-(-len(truths) // 8))
+    for at, truth in enumerate(truths):
+        octets[at // 8] |= truth << 7 - at % 8
+    return b"\x04" + length(len(truths)) + octets

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from common.clock import Clock
-from poller.simulator import current_association, measured, profiles, stores, switching
+from poller.simulator import current_association, image, measured, profiles, stores, switching
 from poller.simulator.faults import Fault, FaultBook
 from poller.simulator.frames import ReaderCounters
 from poller.simulator.link import LinkCounters
@@ -152,6 +152,7 @@ class Device:
         stores.install(book, self.time, kind.channel, period)
         switching.Relay().install(book)
         switching.install_limiter(book, kind.channel)
+        image.Image().install(book)
         profiles.install(book, self.time, kind.profile, kind.channel, self.index)
         return book
 

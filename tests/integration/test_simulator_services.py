@@ -227,3 +227,25 @@ def test_a_notification_is_sent_to_a_listener(fleet: Fleet) -> None:
     assert octets[8] == 0x0F
     body = whole_value(octets[26:])
     assert body.parts[0].octets == b"SIM0000000000002"
+
+
+@BOTH
+def test_an_image_comes_in_blocks_of_any_order(fleet: Fleet, name: str) -> None:
+    image = "0.0.44.0.0.255"
+    content = LONG[:1000]
+    with client(fleet, name) as meter:
+        meter.action(image, 18, 1, DlmsData.structure([DlmsData.octet_string(b"FW2"), DlmsData.uint32(len(content))]))
+        for number in (7, 0, 1, 2, 3, 5, 6):
+            part = content[number * 128 : number * 128 + 128]
+            meter.action(image, 18, 2, DlmsData.structure([DlmsData.uint32(number), DlmsData.octet_string(part)]))
+        assert meter.get(image, 18, 3).to_python() == [True, True, True, True, False, True, True, True]
+        assert meter.get(image, 18, 4).to_python() == 4
+        with pytest.raises(ServiceError) as error:
+            meter.action(image, 18, 3, DlmsData.int8(0))
+        assert result_of(error.value) == 250
+        part = content[512:640]
+        meter.action(image, 18, 2, DlmsData.structure([DlmsData.uint32(4), DlmsData.octet_string(part)]))
+        meter.action(image, 18, 3, DlmsData.int8(0))
+        assert meter.get(image, 18, 7).to_python() == [[1000, b"FW2", b""]]
+        meter.action(image, 18, 4, DlmsData.int8(0))
+        assert meter.get(image, 18, 6).to_python() == 6
