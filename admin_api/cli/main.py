@@ -22,6 +22,7 @@ from common.errors import BridgeError, Hopeless
 ENTRY_POINTS: Final = "dlms_bridge.meter_commands"
 STATE: Final = "state"  # in the context's meta: the state directory that the command line names
 
+DIRECTLY: Final = {"--host", "--line"}  # options of `read` that name the meter itself, not one of the store
 Foreign = Callable[[list[str]], int]
 
 
@@ -93,7 +94,7 @@ class Dispatcher(click.Group):
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Hand `read --host …` on to the meter's side, everything else to the command of that name."""
-        if args[0] == "read" and any(word.split("=")[0] == "--host" for word in args[1:]):
+        if args[0] == "read" and any(word.split("=")[0] in DIRECTLY for word in args[1:]):
             return "read", _foreign("read", lambda: _entry_point("read"), pass_state=False), args[1:]
         return super().resolve_command(context, args)
 

@@ -17,12 +17,14 @@ from common.errors import BridgeError
 from poller.capture import OUT, Capture, parse_capture
 from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain
 from poller.cli.connection import arguments_of
-from poller.dlms.explain.stream import Explainer, Kind
+from poller.dlms.explain.stream import Explainer, Kind, kind_of
 from poller.dlms.explain.tree import Node
 from poller.dlms.security import SecuritySettings
 
 MAX_INPUT: Final = 64 << 20
 """Characters read: a capture of its greatest size in hexadecimal."""
+PIECE: Final = 4096
+"""Octets of a line that are explained at once: two of the longest frames."""
 SHOWN_OCTETS: Final = 12
 """Of a field in a line; --json has them all."""
 _SEPARATORS: Final = re.compile(r"0[xX]|[\s:,;\-]+")
@@ -62,16 +64,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = _text(arguments)
         keys = _keys(arguments)
         kind = Kind(arguments.transport)
-        parts = list(_capture(text, kind, keys) if text.lstrip().startswith("{") else _octets(text, kind, keys))
+        parts = _capture(text, kind, keys) if text.lstrip().startswith("{") else _octets(text, kind, keys)
     except BridgeError as error:
         complain(error)
         return NOTHING_DONE
-    if arguments.json:
-        print(json.dumps([_json(node) for part in parts for node in part.nodes]))
-    else:
-        sys.stdout.writelines(f"{line}\n" for part in parts for line in _lines(part))
-    faulty = any(node.faulty for part in parts for node in part.nodes)
-    return SOME_DONE if faulty else ALL_DONE
+    return SOME_DONE if _show(parts, as_json=arguments.json) else ALL_DONE
+
+
+def _show(parts: Iterator[Part], *, as_json: bool) -> bool:
+    """Print trees as they come, so that they need not be kept; return whether any of them has a fault."""
+    faulty, between = False, "["
+    for part in parts:
+        if not as_json:
+            sys.stdout.writelines(f"{line}\n" for line in _lines(part))
+        for node in part.nodes:
+            faulty = faulty or node.faulty
+            if as_json:
+                sys.stdout.write(between + json.dumps(_json(node)))
+                between = ",\n"
+    if as_json:
+        sys.stdout.write("]\n" if between != "[" else "[]\n")
+    return faulty
 
 
 def _text(arguments: argparse.Namespace) -> str:
@@ -114,12 +127,23 @@ def _octets(text: str, kind: Kind, keys: SecuritySettings | None) -> Iterator[Pa
         octets = bytes.fromhex(_SEPARATORS.sub("", text))
     except ValueError:
         raise BadArgument("not hexadecimal, or an odd number of digits") from None
+    return _pieces(octets, kind_of(octets) if kind is Kind.AUTO else kind, keys)
+
+
+def _pieces(octets: bytes, kind: Kind, keys: SecuritySettings | None) -> Iterator[Part]:
+    """Yield the trees of a line piece by piece, those of an APDU or a value at once."""
     explainer = Explainer(kind, keys)
-    yield Part("", explainer.feed(octets) + explainer.finish())
+    step = PIECE if kind in {Kind.HDLC, Kind.WRAPPER} else max(len(octets), 1)
+    for at in range(0, len(octets), step):
+        yield Part("", explainer.feed(octets[at : at + step]))
+    yield Part("", explainer.finish())
 
 
 def _capture(text: str, kind: Kind, keys: SecuritySettings | None) -> Iterator[Part]:
-    capture: Capture = parse_capture(text.splitlines())
+    return _recorded(parse_capture(text.splitlines()), kind, keys)
+
+
+def _recorded(capture: Capture, kind: Kind, keys: SecuritySettings | None) -> Iterator[Part]:
     explainer = Explainer(Kind(capture.header.transport) if kind is Kind.AUTO else kind, keys)
     for piece in capture.pieces:
         sign = ">" if piece.way == OUT else "<"

@@ -26,11 +26,11 @@ _SEGMENTS: Final = "segments"
 WRAPPER_HEADER: Final = 8
 
 
-def frame_size(octets: bytes, at: int) -> int | None:
+def frame_size(octets: bytes, at: int, *, ended: bool = False) -> int | None:
     """Return the octets of the frame whose flag stands at a place, with its flags; None when none begins there.
 
-    0 says that the octets end before it can be told. A damaged frame counts when its closing flag stands where its
-    length says. A closing flag that is the next frame's opening flag is left to that one.
+    0 says that the octets end before it can be told; ``ended``: none will follow. A damaged frame counts when its
+    closing flag stands where its length says. A closing flag that opens the next frame is left to that one.
     """
     window = bytearray(octets[at : at + MAX_OCTETS + 1])
     found = examine(window, 0)
@@ -40,8 +40,10 @@ def frame_size(octets: bytes, at: int) -> int | None:
         return None
     size = frame_octets(window, 0)
     closing = bytes(window[size : size + 2])
+    if found is Verdict.DAMAGED and len(closing) < 2 and not ended:
+        return 0
     if found is Verdict.DAMAGED and closing[:1] != b"~":
-        return None if closing else 0
+        return None
     return size + (closing[:1] == b"~" and closing[1:] in {b"", b"~"})
 
 

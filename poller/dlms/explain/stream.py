@@ -14,7 +14,7 @@ from poller.dlms.explain.apdu import TAGS, apdu_nodes
 from poller.dlms.explain.data import read_data
 from poller.dlms.explain.frames import WRAPPER_HEADER, frame_size, read_frame, read_message, read_payload
 from poller.dlms.explain.memory import Memory
-from poller.dlms.explain.tree import Budget, Node, Scan, guarded
+from poller.dlms.explain.tree import MAX_NODES, Budget, Node, Scan, guarded
 from poller.dlms.hdlc_frame import FLAG
 from poller.dlms.security import SecuritySettings
 
@@ -53,10 +53,14 @@ def kind_of(octets: bytes) -> Kind:
 
 
 class Explainer:
-    """Octets as they come to trees; frames and messages may be split over several calls."""
+    """Octets as they come to trees; frames and messages may be split over several calls.
 
-    def __init__(self, kind: Kind = Kind.AUTO, keys: SecuritySettings | None = None) -> None:
-        self.memory = Memory(keys, Budget())
+    The trees of one call have at most ``limit`` nodes: what is to be explained without end comes in pieces.
+    """
+
+    def __init__(self, kind: Kind = Kind.AUTO, keys: SecuritySettings | None = None, limit: int = MAX_NODES) -> None:
+        self.memory = Memory(keys, Budget(limit))
+        self._limit = limit
         self._kind = kind
         self._held: dict[str, tuple[int, bytes]] = {}
         self._lost: set[str] = set()
@@ -66,6 +70,7 @@ class Explainer:
         """Return what is complete now; ``way`` names the direction where it is known."""
         if self._kind is Kind.AUTO and octets:
             self._kind = kind_of(octets)
+        self.memory.budget.left = self._limit
         offset, held = self._held.pop(way, (0, b""))
         scan = Scan(held + octets, offset, self.memory.budget)
         self._read(scan, way)
@@ -109,7 +114,7 @@ class Explainer:
         """Read frames; what lies between them is noise."""
         while scan.left:
             flag = scan.octets.find(FLAG, scan.at)
-            size = frame_size(scan.octets, flag) if flag >= 0 else None
+            size = frame_size(scan.octets, flag, ended=self._ended) if flag >= 0 else None
             noise = (flag if flag >= 0 else len(scan.octets)) - scan.at
             if noise:
                 scan.fault("no frame begins here", noise)

@@ -14,7 +14,7 @@ from poller.dlms.axdr import Reader
 from poller.dlms.errors import BadData
 
 MAX_NODES: Final = 200_000
-"""Of one explanation: the largest load profile has fewer values; beyond it a reader has long given up."""
+"""Of one frame, message or piece: the largest load profile has fewer values."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Budget:
     def spend(self) -> None:
         """Take one; raise BadData when there are none."""
         if self.left <= 0:
-            raise BadData(f"more than {MAX_NODES} fields: what follows is not shown")
+            raise BadData("more fields than are shown at once: what follows is left out")
         self.left -= 1
 
 

@@ -93,12 +93,20 @@ def test_segments_are_joined_with_the_last_one() -> None:
         (frame(APDU) + b"~", len(frame(APDU))),
         (frame(APDU) + frame(APDU)[1:], len(frame(APDU)) - 1),
         (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0", 0),
-        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0\0", None),
-        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0~", 9),
+        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0\0\0", None),
+        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0~~", 9),
+        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0~\xa0", 8),
+        (pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0~", 0),
     ],
 )
 def test_a_frame_ends_where_its_length_says(octets: bytes, size: int | None) -> None:
     assert frame_size(octets, 0) == size
+
+
+def test_a_damaged_frame_at_the_end_is_one() -> None:
+    damaged = pack_frame(b"\x03\x21", 0x93, b"")[:-2] + b"\0"
+    assert frame_size(damaged + b"~", 0, ended=True) == 9
+    assert frame_size(damaged, 0, ended=True) is None
 
 
 def test_a_payload_may_come_without_llc_header() -> None:

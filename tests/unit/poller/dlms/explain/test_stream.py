@@ -85,8 +85,12 @@ def test_an_apdu_may_have_its_llc_header() -> None:
 
 
 def test_a_spent_budget_ends_an_explanation_with_the_reason() -> None:
-    explainer = Explainer(Kind.HDLC)
-    explainer.memory.budget.left = 5
-    assert told(explainer.feed(RR))[-1].startswith("!unreadable: more than 200000 fields")
-    explainer.memory.budget.left = 0
-    assert told(explainer.feed(RR + RR))[-1].startswith("!unreadable: more than 200000 fields")
+    for limit in (0, 5, 12):
+        explainer = Explainer(Kind.HDLC, limit=limit)
+        assert told(explainer.feed(RR + RR))[-1].startswith("!unreadable: more fields than are shown at once")
+
+
+def test_every_piece_has_the_whole_budget() -> None:
+    explainer = Explainer(Kind.HDLC, limit=20)
+    for _ in range(3):
+        assert told(explainer.feed(RR))[0] == "HDLC frame: RR, N(R) 3, P/F, 16 to 1"
