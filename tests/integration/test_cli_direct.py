@@ -17,9 +17,11 @@ from poller.capture import read_capture
 from poller.dlms.conversation import AttributeRef, Conversation, Mechanism, Profile, Transport
 from poller.dlms.data import Data
 from poller.dlms.explain.stream import Explainer, Kind
+from poller.dlms.security import Security
+from poller.keys import load_keys
 from poller.simulator import Fleet, MeterSpec, personality
 from poller.simulator.personality import ClockSetting, Keys
-from tests.support.replaying import Replay
+from tests.support.replaying import Replay, source_of
 
 METERCTL = Path(sys.executable).parent / "meterctl"
 ENERGY, SERIAL, CLOCK, PROFILE, SWITCH = "1-0:1.8.0", "1/0-0:96.1.0", "8/0-0:1.0.0", "1-0:99.1.0", "0-0:96.3.10"
@@ -321,6 +323,28 @@ def test_a_protected_capture_opens_with_its_keys_alone(cli: Cli, home: Path) -> 
     assert "not opened" not in opened
     assert f"{ENERGY} (active energy import)" in opened
     assert KEYS.split()[8] not in opened
+
+
+def test_a_protected_capture_is_replayed_with_its_keys(cli: Cli, home: Path) -> None:
+    path = home / "capture.jsonl"
+    proof = ("--auth", "hls-gmac", "--client-id", "35", *cli.keys, "--security", "both", "--system-title", "CLI00001")
+    cli("capture", *proof, "--output", str(path), ENERGY, meter="wrapper")
+    capture, header = read_capture(path), read_capture(path).header
+    security = load_keys(home / "keys").security(Security(header.security), b"CLI00001")
+    profile = Profile(
+        Transport(header.transport),
+        header.client_id,
+        header.server_logical,
+        mechanism=Mechanism.HLS_GMAC,
+        security=security,
+    )
+    conversation, peer = Conversation(profile, source_of(capture)), Replay(capture)
+    assert peer.run(conversation.open()).ciphered
+    energy, scaler = (AttributeRef(3, Obis.parse(ENERGY), attribute) for attribute in (2, 3))
+    assert isinstance(peer.run(conversation.get(energy)).value, int)
+    assert isinstance(peer.run(conversation.get(scaler)).value, tuple)
+    peer.run(conversation.close())
+    assert peer.left == 0
 
 
 def test_octets_are_decoded_from_arguments_a_file_and_standard_input(cli: Cli, home: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from poller.capture import IN, OUT, Capture
 from poller.dlms.errors import ReplyTimeout
 from poller.dlms.exchange import Exchange
+from poller.dlms.explain.stream import Explainer, Kind
 
 T = TypeVar("T")
 
@@ -27,6 +28,16 @@ class CaptureSource:
 
     def raise_to(self, counter: int) -> None:
         self._next = max(self._next, counter)
+
+
+def source_of(capture: Capture) -> CaptureSource:
+    """Return what a conversation with high-level security or protection needs to say again what it said."""
+    explainer = Explainer(Kind(capture.header.transport))
+    sent = [node for piece in capture.pieces if piece.way == OUT for node in explainer.feed(piece.octets)]
+    fields = [node for root in sent for _, node in root.walk()]
+    challenge = next((n.children[-1].octets for n in fields if n.name == "calling-authentication-value"), b"")
+    counter = next((int.from_bytes(n.octets, "big") for n in fields if n.name == "invocation-counter"), 1)
+    return CaptureSource(challenge, counter)
 
 
 class Replay:
