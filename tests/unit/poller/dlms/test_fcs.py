@@ -1,6 +1,6 @@
 """The frame check sequence."""
 
-from poller.dlms.fcs import check_sequence, is_intact
+from poller.dlms.fcs import check_sequence, information_sequence, is_information_intact, is_intact
 
 
 def bitwise(octets: bytes) -> bytes:
@@ -30,3 +30,12 @@ def test_a_sequence_with_its_check_is_intact_and_any_changed_bit_breaks_it() -> 
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
         assert not is_intact(broken)
+
+
+def test_behind_an_intact_header_the_check_depends_on_the_information_alone() -> None:
+    for head in (b"\xa0\x15\x03\x21\x10", b"\xa8\x7e\x00\x02\x00\x23\x21\xfe"):
+        header = head + check_sequence(head)
+        for information in (b"\xe6\xe7\x00\xc4\x01\xc1\x00\x06\x00\x00\x34\x09", bytes(range(256)), b"\x7e"):
+            assert information_sequence(information) == check_sequence(header + information)
+            assert is_information_intact(information + information_sequence(information))
+            assert not is_information_intact(information + check_sequence(information))
