@@ -82,7 +82,7 @@ def shown(row: Mapping[str, object]) -> str:
     error = row.get("error")
     if isinstance(error, Mapping):
         return f"({error['kind']}) {error['detail']}"
-    value = row["value"] if row["value"] is not None else json.dumps(row["raw"])
+    value = row["value"] if isinstance(row["value"], str) else json.dumps(row["raw"])
     return f"{value}  {row['unit'] or ''}"
 
 

@@ -42,6 +42,7 @@ def fleet() -> Iterator[Fleet]:
         MeterSpec("hdlc", secure),
         MeterSpec("wrapper", "secure-wrapper"),
         MeterSpec("high-counter", replace(secure, keys=Keys(counter=5_000))),
+        MeterSpec("short", "short-names"),
         MeterSpec("late", replace(secure, clock=ClockSetting(offset=-100.0))),
     ]
     with Fleet(specs) as running:
@@ -387,6 +388,13 @@ def test_a_peers_meter_is_read_written_and_switched(cli: Cli, transport: str) ->
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_short_names_are_read_and_listed(cli: Cli) -> None:
+    (row,) = cast("Rows", cli.json("read", "--referencing", "sn", ENERGY, meter="short"))
+    assert row["unit"] == "Wh"
+    rows = cast("Rows", cli.json("objects", "--referencing", "sn", meter="short"))
+    assert all(isinstance(row["base"], int) for row in rows)
 
 
 def test_a_peers_meter_is_read_by_short_names(cli: Cli) -> None:

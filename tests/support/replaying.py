@@ -1,6 +1,7 @@
 """Captures played back to a conversation: what it sends has to be what was sent, and it gets what was received."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TypeVar
 
 from poller.capture import IN, OUT, Capture
@@ -12,15 +13,16 @@ T = TypeVar("T")
 
 
 class CaptureSource:
-    """A SecuritySource that hands out what a client handed out when it was captured: one challenge, then counters."""
+    """A SecuritySource that hands out what a client handed out when it was captured: challenges and counters."""
 
-    def __init__(self, challenge: bytes = b"", first: int = 1) -> None:
-        self._challenge = challenge
+    def __init__(self, challenges: Iterable[bytes] = (), first: int = 1) -> None:
+        self._challenges = deque(challenges)
         self._next = first
 
     def entropy(self, octets: int) -> bytes:
-        assert len(self._challenge) == octets, "another challenge is in the capture"
-        return self._challenge
+        challenge = self._challenges.popleft()
+        assert len(challenge) == octets, "another challenge is in the capture"
+        return challenge
 
     def take(self) -> int:
         self._next += 1
@@ -35,9 +37,9 @@ def source_of(capture: Capture) -> CaptureSource:
     explainer = Explainer(Kind(capture.header.transport))
     sent = [node for piece in capture.pieces if piece.way == OUT for node in explainer.feed(piece.octets)]
     fields = [node for root in sent for _, node in root.walk()]
-    challenge = next((n.children[-1].octets for n in fields if n.name == "calling-authentication-value"), b"")
+    challenges = [node.children[-1].octets for node in fields if node.name == "calling-authentication-value"]
     counter = next((int.from_bytes(n.octets, "big") for n in fields if n.name == "invocation-counter"), 1)
-    return CaptureSource(challenge, counter)
+    return CaptureSource(challenges, counter)
 
 
 class Replay:

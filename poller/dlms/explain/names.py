@@ -65,8 +65,10 @@ _OTHERS: Final = {81: "phase angle", 82: "unitless quantity", 90: "sum of curren
 _ENERGY: Final = {8, 9, 10, 17, 18, 19, 20, 29, 30, 58, 59, 60}
 _PROCESSING: Final = {
     2: ", cumulative maximum", 3: ", minimum", 4: ", demand", 5: ", last demand", 6: ", maximum demand", 7: "",
-    8: "", 9: ", billing period", 24: ", average", 27: ", average", 29: ", interval",
+    8: "", 9: ", billing period", 12: ", cumulative maximum 2", 13: ", minimum 2", 14: ", demand 2",
+    15: ", last demand 2", 16: ", maximum demand 2", 24: ", average", 26: ", maximum demand 3", 27: ", average", 29: ", interval",
 }  # fmt: skip
+_MAXIMA: Final = {2, 6, 12, 16, 26}
 _PHASE_FIRST: Final = 21
 _PHASE_LAST: Final = 80
 
@@ -94,7 +96,7 @@ def _quantity(obis: Obis) -> str:
         phase = f" L{(obis.c - 1) // 20}" if obis.c >= _PHASE_FIRST else ""
     if not what or obis.d not in _PROCESSING:
         return ""
-    tariff = f", tariff {obis.e}" if obis.e and obis.d in _ENERGY | {6} else ""
+    tariff = f", tariff {obis.e}" if obis.e and obis.d in _ENERGY | _MAXIMA else ""
     return what.format("energy" if obis.d in _ENERGY else "power") + phase + _PROCESSING[obis.d] + tariff
 
 

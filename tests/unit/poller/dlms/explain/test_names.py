@@ -18,6 +18,7 @@ from poller.dlms.explain.names import class_name, named, object_name
         ("1-0:1.8.0", "active energy import"),
         ("1-0:1.8.2", "active energy import, tariff 2"),
         ("1-0:1.6.1", "active power import, maximum demand, tariff 1"),
+        ("1-0:1.16.3", "active power import, maximum demand 2, tariff 3"),
         ("1-0:2.7.0", "active power export"),
         ("1-0:21.7.0", "active power import L1"),
         ("1-0:32.7.0", "voltage L1"),
