@@ -169,10 +169,10 @@ class Session:
 
     def _drive(self, exchange: Exchange[_T], budget_s: float, silences: int) -> _T:
         """Run an exchange to its end and return its result; ``budget_s`` bounds it whatever the meter sends."""
-        limit = self._clock.monotonic() + budget_s
+        started = self._clock.monotonic()
+        limit, self._reply_by = started + budget_s, started + self._limits.reply_timeout_s
         try:
             out = next(exchange)
-            self._reply_by = self._clock.monotonic() + self._limits.reply_timeout_s
             while True:
                 out = self._turn(exchange, out, limit, silences)
         except StopIteration as end:
@@ -193,7 +193,7 @@ class Session:
                 self._wire.send(out, min(self._reply_by, limit))
                 if self.tap is not None:
                     self.tap(OUT, out)
-            octets = self._wire.receive(min(self._next_octet_by(now), limit))
+            octets = self._wire.receive(min(self._reply_by if out else self._next_octet_by(now), limit))
         except ReplyTimeout as silence:
             self._count_silence(silences)
             self._reply_by = self._clock.monotonic() + self._limits.reply_timeout_s
@@ -204,7 +204,7 @@ class Session:
         return exchange.send(octets)
 
     def _next_octet_by(self, now: float) -> float:
-        """Return until when to wait: inside a frame the pause between octets counts, else the reply's deadline."""
+        """Return until when to wait when nothing was sent: inside a frame for the pause between octets at most."""
         if self.conversation.mid_frame:
             return min(self._reply_by, now + self._limits.inter_octet_timeout_s)
         return self._reply_by

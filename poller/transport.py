@@ -18,6 +18,7 @@ from poller.dlms.errors import PeerClosed, ReplyTimeout
 from poller.errors import ConnectFailed, ConnectRefused, ConnectTimeout, HostUnreachable, PeerReset
 
 SLICE_S: Final = 0.5
+_SLICE_MS: Final = int(SLICE_S * 1000)
 MAX_RECEIVE: Final = 65_536  # octets taken at once; the protocol bounds what it keeps
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
@@ -47,6 +48,8 @@ class TcpWire:
         self._next_pulse = clock.monotonic() + SLICE_S
         self._socket: socket.socket | None = None
         self._poll = select.poll()
+        self._event = 0
+        """What the socket is polled for; 0: it is not registered."""
 
     def connect(self, address: str, port: int, deadline: float) -> None:
         """Connect to a numeric address."""
@@ -54,7 +57,7 @@ class TcpWire:
         where = f"{address}:{port}"
         try:
             self._socket = _stream(address)
-            self._poll = select.poll()
+            self._poll, self._event = select.poll(), 0
             status = self._socket.connect_ex((address, port))
         except OSError as error:
             self.close()
@@ -115,14 +118,16 @@ class TcpWire:
 
     def _ready(self, event: int, deadline: float) -> bool:
         """Wait for an event of the socket until ``deadline``; return whether it came. Passes the pulse as it waits."""
-        self._poll.register(self._open(), event)
+        if self._event != event or self._socket is None:
+            self._poll.register(self._open(), event)
+            self._event = event
         while True:
             now = self._clock.monotonic()
             if now >= self._next_pulse:
                 self._next_pulse = now + SLICE_S
                 self._pulse()
-            wait = min(deadline - now, SLICE_S)
-            if self._poll.poll(max(0, math.ceil(wait * 1000))):
+            wait = deadline - now
+            if self._poll.poll(_SLICE_MS if wait >= SLICE_S else max(0, math.ceil(wait * 1000))):
                 return True
             if wait <= 0:
                 return False
