@@ -66,7 +66,8 @@ _ENERGY: Final = {8, 9, 10, 17, 18, 19, 20, 29, 30, 58, 59, 60}
 _PROCESSING: Final = {
     2: ", cumulative maximum", 3: ", minimum", 4: ", demand", 5: ", last demand", 6: ", maximum demand", 7: "",
     8: "", 9: ", billing period", 12: ", cumulative maximum 2", 13: ", minimum 2", 14: ", demand 2",
-    15: ", last demand 2", 16: ", maximum demand 2", 24: ", average", 26: ", maximum demand 3", 27: ", average", 29: ", interval",
+    15: ", last demand 2", 16: ", maximum demand 2", 24: ", average", 26: ", maximum demand 3", 27: ", average",
+    29: ", interval",
 }  # fmt: skip
 _MAXIMA: Final = {2, 6, 12, 16, 26}
 _PHASE_FIRST: Final = 21
