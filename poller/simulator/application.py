@@ -121,16 +121,19 @@ class Application:
             return (answer,) if len(answer) <= granted.max_pdu else self._cut(answer, mood)
         if len(apdu) > self.kind.max_pdu and self._serves(client):
             return (_TOO_LONG,)
+        pushed = self._pushed() if self.pushes and self._serves(client) else []
         if apdu[:1] == _BLOCKS and self._serves(client):
             said = self._blocks(apdu, mood)
         else:
             found = self.answer(client, apdu, mood)
             said = () if found is None else self._cut(found, mood)
-        if self.pushes and said and self._serves(client):
-            waiting = list(self.pushes)
-            self.pushes.clear()
-            return [*map(self._notified, waiting), *said]
-        return said
+        return [*pushed, *said] if pushed else said
+
+    def _pushed(self) -> list[bytes]:
+        """Take the notifications that wait: protected before the answer, for invocation counters rise in that order."""
+        waiting = list(self.pushes)
+        self.pushes.clear()
+        return [self._notified(each) for each in waiting]
 
     def _serves(self, client: int) -> bool:
         return self.granted is not None and self.granted.client == client

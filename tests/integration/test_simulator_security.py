@@ -12,6 +12,7 @@ from gurux_dlms.enums import Authentication, InterfaceType, Security
 from gurux_dlms.objects import GXDLMSAssociationLogicalName, GXDLMSClock, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 from pydlms import DlmsClient, DlmsData
+from pydlms.client import AccessGet
 from pydlms.exceptions import DlmsError
 from pydlms.security.context import SecurityContext
 from pydlms.security.hls import Mechanism
@@ -42,6 +43,8 @@ def fleet() -> Iterator[Fleet]:
         MeterSpec("wrapper", "secure-wrapper"),
         MeterSpec("suite-1", replace(secure, keys=Keys(suite=1, policy=0x30))),
         MeterSpec("high-counter", replace(secure, keys=Keys(counter=5_000))),
+        MeterSpec("blocks", replace(personality("secure-wrapper"), general_blocks=True)),
+        MeterSpec("counting", "secure-wrapper"),
         MeterSpec("strict", replace(secure, strict_release=True)),
     ]
     with Fleet(specs) as running:
@@ -144,6 +147,47 @@ def test_a_wrong_secret_is_refused(fleet: Fleet) -> None:
 def test_a_strict_meter_wants_its_release_ciphered(fleet: Fleet) -> None:
     with pydlms(fleet, "strict", Mechanism.HLS_GMAC, 0x30) as client:
         assert client.get(ENERGY, 3, 2)
+
+
+@pytest.mark.parametrize("dedicated", [False, True])
+def test_what_is_ciphered_is_cut_into_general_blocks(fleet: Fleet, dedicated: bool) -> None:
+    with pydlms(
+        fleet,
+        "blocks",
+        Mechanism.HLS_GMAC,
+        0x30,
+        propose_gbt=True,
+        propose_access=True,
+        gbt_window=3,
+        use_dedicated_key=dedicated,
+    ) as client:
+        client.set("0.0.96.128.0.255", 1, 2, DlmsData.octet_string(LONG * 2))
+        assert client.get("0.0.96.128.0.255", 1, 2).to_python() == LONG * 2
+        (found,) = client.access([AccessGet("0.0.96.128.0.255", 1, 2)])
+        assert found.data.to_python() == LONG * 2
+
+
+@pytest.mark.parametrize("fault", ["wrong_tag", "replay"])
+def test_damage_and_repetition_are_noticed(fleet: Fleet, fault: str) -> None:
+    with pydlms(fleet, "wrapper", Mechanism.HLS_GMAC, 0x30) as client:
+        assert client.get(ENERGY, 3, 2)
+        fleet.do(meter="wrapper", do=fault, on="get")
+        with pytest.raises(DlmsError):
+            client.get(ENERGY, 3, 2)
+
+
+def test_notifications_are_ciphered_too(fleet: Fleet) -> None:
+    with pydlms(fleet, "wrapper", Mechanism.HLS_GMAC, 0x30) as client:
+        fleet.do(meter="wrapper", do="push")
+        assert client.get(ENERGY, 3, 2)
+
+
+def test_a_meter_that_counts_on_refuses_what_it_accepted_before(fleet: Fleet) -> None:
+    with pydlms(fleet, "counting", Mechanism.HLS_GMAC, 0x30) as client:
+        assert client.get(ENERGY, 3, 2)
+        fleet.do(meter="counting", do="counter", least=100_000)
+        with pytest.raises(DlmsError):
+            client.get(ENERGY, 3, 2)
 
 
 class Gurux:

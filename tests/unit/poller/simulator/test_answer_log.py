@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from poller.simulator.answer_log import AnswerLog
-from poller.simulator.application import Note
+from poller.simulator.notes import Note
 from poller.simulator.personality import BadSpecification
 from poller.simulator.steps import Record
 from tests.support.simulated import StillClock

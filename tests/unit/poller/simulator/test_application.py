@@ -127,6 +127,7 @@ def test_blocks_carry_the_whole_and_are_asked_by_number() -> None:
             break
         answer = bytes.fromhex(ask(meter, f"c002c1{number:08x}"))
         number += 1
+    assert meter.granted is not None
     whole = meter.objects.read(bytes.fromhex("000f0000280000ff02"), meter.granted)
     assert not isinstance(whole, int)
     assert raw == whole.data
