@@ -39,7 +39,6 @@ _BY_KIND: Final = {
 _AT_ONCE: Final = frozenset({"disc"})
 """Events that are recorded whatever becomes of the answer."""
 _COUNTED: Final = {
-    "get": ("gets",),
     "list": ("gets", "lists"),
     "set": ("sets",),
     "action": ("actions",),
@@ -112,6 +111,9 @@ class _Answering:
 
     def _record(self, note: Note, fault: str) -> Record:
         counters = self._device.counters
+        if note.event == "get":  # most of all
+            counters.gets += 1
+            return Record(note, counters.associations, fault)
         for counted in _COUNTED.get(note.event, ()):
             setattr(counters, counted, getattr(counters, counted) + 1)
         return Record(note, counters.associations, fault)
