@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 from common.clock import Clock
@@ -26,6 +27,7 @@ FIRMWARES: Final = (Obis(1, 0, 0, 2, 0), Obis(0, 0, 0, 2, 0))
 MAX_FACT: Final = 64  # characters of a serial number or firmware version
 BLAMES: Final = 2  # times in a row that a quantity may cost the association
 SHUNNED_S: Final = 3600.0
+MAX_REFS: Final = 512  # attributes kept with their parsed OBIS code: values and scalers of all that a worker may read
 LIST_FAILURES: Final = 2  # cycles in a row that a list ended; a meter that falls silent at lists is asked one by one
 
 log = logging.getLogger(__name__)
@@ -234,12 +236,17 @@ class Reader:
 
 
 def _value_ref(item: Measurement) -> AttributeRef:
-    return AttributeRef(item.class_id, Obis.parse(item.obis), item.attribute)
+    return _ref(item.class_id, item.obis, item.attribute)
 
 
 def _scaler_ref(item: Measurement) -> AttributeRef | None:
     attribute = scaler_attribute(item.class_id, item.attribute)
-    return None if attribute is None else AttributeRef(item.class_id, Obis.parse(item.obis), attribute)
+    return None if attribute is None else _ref(item.class_id, item.obis, attribute)
+
+
+@lru_cache(MAX_REFS)
+def _ref(class_id: int, obis: str, attribute: int) -> AttributeRef:
+    return AttributeRef(class_id, Obis.parse(obis), attribute)
 
 
 def _scaling(answer: Answer) -> ScalerUnit | BridgeError:

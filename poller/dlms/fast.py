@@ -43,8 +43,6 @@ _MARK: Final = "2s"
 class Value:
     """The plan for one attribute that was a number."""
 
-    ref: AttributeRef
-    """Kept, so that nothing else can have its identity."""
     plan: Plan
     type: DataType
     layout: Struct
@@ -70,13 +68,13 @@ class FastReader:
         self._channel, self._habits = channel, habits
         self._line = _line_of(channel)
         self._terms = channel.terms
-        self._values: dict[int, Value] = {}
+        self._values: dict[AttributeRef, Value] = {}
         self._lists: list[List] = []
 
     def get(self, ref: AttributeRef) -> Exchange[Data]:
         """Return an attribute's value, as ``getting.get``."""
         channel, line = self._channel, self._line
-        value = self._values.get(id(ref))
+        value = self._values.get(ref)
         if value is None or not line.link.rested or channel.terms is not self._terms:
             return (yield from self._learnt(ref, getting.get(channel, ref)))
         plan, invoke = value.plan, channel.invoke % INVOKE_MASK + 1
@@ -134,7 +132,7 @@ class FastReader:
         data = yield from plain
         if not self._is_ready():
             return data
-        known = self._values.get(id(ref))
+        known = self._values.get(ref)
         layout = NUMBERS.get(data.type)
         if layout is None or (known is not None and known.type is data.type):
             return data
@@ -142,7 +140,7 @@ class FastReader:
             self._values.clear()
         value = self._planned(ref, data.type, layout)
         if value is not None:
-            self._values[id(ref)] = value
+            self._values[ref] = value
         return data
 
     def _planned(self, ref: AttributeRef, data_type: DataType, layout: Struct) -> Value | None:
@@ -150,7 +148,7 @@ class FastReader:
         requests = [encode_get(invoke, ref) for invoke in range(INVOKE_IDS)]
         beginnings = [beginning(NORMAL, invoke) + bytes((0, data_type)) for invoke in range(INVOKE_IDS)]
         plan = self._line.plan(requests, beginnings, layout.size)
-        return Value(ref, plan, data_type, layout) if plan else None
+        return Value(plan, data_type, layout) if plan else None
 
     def _learnt_list(
         self, refs: Sequence[AttributeRef], plain: Exchange[list[getting.Result]]

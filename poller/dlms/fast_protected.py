@@ -50,7 +50,7 @@ class ProtectedReader(FastReader):
     def get(self, ref: AttributeRef) -> Exchange[Data]:
         """Return an attribute's value, as ``getting.get``."""
         channel, line, cipher = self._channel, self._line, self._cipher
-        value = self._values.get(id(ref))
+        value = self._values.get(ref)
         if not isinstance(value, ProtectedValue) or not line.link.rested or channel.terms is not self._terms:
             return (yield from self._learnt(ref, getting.get(channel, ref)))
         plan = value.plan
@@ -89,4 +89,4 @@ class ProtectedReader(FastReader):
         asked = bytes((tags[GET_REQUEST], around + len(requests[0]))) + bytes(around + len(requests[0]))
         answered = bytes((tags[GET_RESPONSE], around + octets, AUTHENTICATED | ENCRYPTED | security.suite))
         plan = self._line.plan([asked], [answered], around - 1 + octets)
-        return ProtectedValue(ref, plan, data_type, layout, requests, beginnings, octets) if plan else None
+        return ProtectedValue(plan, data_type, layout, requests, beginnings, octets) if plan else None

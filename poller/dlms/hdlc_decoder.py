@@ -31,7 +31,7 @@ class HdlcDecoder:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the stream ends with the closing flag of a frame."""
+        """Whether nothing but a flag is held: the closing one of a frame, or one that may open the next."""
         return self._buffer == _CLOSING
 
     def feed(self, octets: bytes) -> list[Frame]:

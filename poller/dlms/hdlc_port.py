@@ -50,7 +50,7 @@ class HdlcPort:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is to be sent or looked at, and the next octet begins a frame."""
-        return self._decoder.at_rest and not (self._inbox or self._outbox or self._suspect)
+        return self._decoder.at_rest and not (self._inbox or self._outbox or self.unnumbered or self._suspect)
 
     def reset(self) -> None:
         """Begin on a stream of which nothing is known."""

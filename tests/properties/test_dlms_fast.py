@@ -93,6 +93,8 @@ class Fate:
 
 
 GOOD: Final = Fate()
+PUSH: Final = frames.encode(frames.Frame(b"\x21", b"\3", 0x13, b"\xe6\xe7\0\x0f\0\0\0\1\0\x12\0\7"))
+"""A data-notification in a frame that is not numbered; over WRAPPER, noise."""
 OCTET: Final = st.tuples(st.integers(0, 60), st.integers(1, 255))
 FATES: Final = st.one_of(
     st.just(GOOD),
@@ -101,6 +103,8 @@ FATES: Final = st.one_of(
     st.builds(Fate, flip=OCTET),
     st.builds(Fate, before=st.sampled_from([b"~", b"~~", b"\0", b"~\xa0"])),
     st.builds(Fate, behind=st.sampled_from([b"~", b"\0", b"~\xa0", b"\0\1\0\1"])),
+    st.builds(Fate, before=st.just(PUSH)),
+    st.builds(Fate, behind=st.just(PUSH)),
     st.builds(Fate, control=st.integers(1, 255)),
     st.builds(Fate, apdu=OCTET),
     st.builds(Fate, silent=st.just(True)),
@@ -259,7 +263,12 @@ class Driver:
         """Return everything that the next exchange may depend on."""
         conversation = self.conversation
         channel, link = conversation._channel, conversation._link
-        found: list[object] = [asdict(conversation.counters), channel.invoke, conversation.mid_frame]
+        found: list[object] = [
+            list(channel.notifications),
+            asdict(conversation.counters),
+            channel.invoke,
+            conversation.mid_frame,
+        ]
         if isinstance(link, HdlcLink):
             port, window = link._port, link.window
             found += [
@@ -271,7 +280,7 @@ class Driver:
                 link._parts.begun,
             ]
             found += [link._stale, bytes(port._decoder._buffer), port._decoder._needed, list(port._inbox)]
-            found += [port._outbox, port._noise, port._suspect]
+            found += [port._outbox, port._noise, port._suspect, list(port.unnumbered), port._pushed.begun]
         else:
             found += [bytes(link._decoder._buffer), link._inbox]
         return [*found, repr(conversation._lists), self.source.counter]

@@ -119,3 +119,13 @@ def test_reset_forgets_and_counts() -> None:
     line.decoder.reset()
     assert line.feed(LONG.to_bytes()[60:] + SHORT.to_bytes()) == [SHORT]
     assert line.counters.octets_dropped > 59
+
+
+def test_behind_a_flag_it_is_at_rest_and_nowhere_else() -> None:
+    decoder = HdlcDecoder(Counters())
+    seen = [decoder.at_rest]
+    octets = SHORT.to_bytes()
+    for octet in octets:
+        decoder.feed(bytes((octet,)))
+        seen.append(decoder.at_rest)
+    assert seen == [False, True] + [False] * (len(octets) - 2) + [True]

@@ -655,3 +655,11 @@ def test_a_link_that_is_gone_says_so() -> None:
 def test_as_many_apdus_go_out_at_once_as_the_window_takes() -> None:
     link = opened(Script(wide_ua()), WIDE)
     assert [link.at_once(octets) for octets in (1, 125, 126, 400, 5000)] == [7, 7, 3, 1, 1]
+
+
+def test_a_link_rests_between_exchanges_alone() -> None:
+    link = opened(Secondary(echo))
+    seen = [made().at_rest, link.at_rest]
+    next(link.request(b"hello"))
+    assert [*seen, link.at_rest] == [False, True, False]
+    assert link.addresses == (b"\x03\x21", b"\x21\x03")

@@ -51,3 +51,19 @@ def test_the_oldest_push_makes_room() -> None:
 def test_pushes_of_another_meter_are_foreign() -> None:
     kept, counters = received(ui(LLC + b"a", source=Address(2)))
     assert (kept, counters.foreign_frames) == ([], 1)
+
+
+def test_what_waits_to_be_looked_at_or_sent_is_no_rest() -> None:
+    answer = Frame(CLIENT, METER, 0x30, LLC + b"a").to_bytes()
+    for behind, rests in ((b"", True), (b"~\xa0", False), (answer, False), (ui(LLC + b"push"), False)):
+        port = HdlcPort(CLIENT, METER, Counters())
+        assert not port.at_rest
+        exchange = port.receive()
+        next(exchange)
+        try:
+            exchange.send(answer + behind)
+        except StopIteration:
+            assert port.at_rest is rests
+        port.send(0x11)
+        assert not port.at_rest
+    assert port.addresses == (b"\x03\x21", b"\x21\x03")

@@ -88,3 +88,14 @@ def test_a_new_connection_forgets_the_old_stream() -> None:
     run_against(made.connect(), lambda _: b"")
     assert run_against(made.request(b"?"), lambda _: ANSWER) == b"answer"
     run_against(made.disconnect(), lambda _: b"")
+
+
+def test_what_waits_to_be_looked_at_is_no_rest() -> None:
+    for behind, rests in ((b"", True), (ANSWER, False), (ANSWER[:3], False)):
+        made = link()
+        exchange = made.request(b"?")
+        next(exchange)
+        with pytest.raises(StopIteration):
+            exchange.send(ANSWER + behind)
+        assert made.at_rest is rests
+    assert made.ports == (16, 1)
