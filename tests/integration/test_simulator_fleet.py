@@ -228,6 +228,12 @@ def test_objects_can_be_taken_away_and_given_back(fleet: Fleet) -> None:
         {"do": "undefine", "obis": "one"},
         {"do": "reboot", "seconds": -1},
         {"do": "status", "seconds": 1},
+        {"do": "push", "count": 17},
+        {"do": "push_to", "to": "nowhere"},
+        {"do": "push_to", "to": "127.0.0.1:1"},
+        {"do": "push_to", "to": "127.0.0.1:1", "form": "pigeon"},
+        {"do": "counter", "least": 5},
+        {"do": "clock", "seconds": "soon"},
     ],
 )
 def test_a_bad_command_changes_nothing(fleet: Fleet, command: dict[str, object]) -> None:
@@ -383,6 +389,10 @@ def test_control_listens_on_loopback_only(fleet: Fleet) -> None:
         (["--scenario", "/nonexistent/scenario"], "bad_specification"),
         (["--command", '{"do": "melt"}'], "bad_command"),
         (["--linger", "-1"], "bad_specification"),
+        (["--encryption-key", "00"], "bad_specification"),
+        (["--profile-period", "0"], "bad_specification"),
+        (["--window", "8"], "bad_specification"),
+        (["--block-window", "64"], "bad_specification"),
     ],
 )
 def test_wrong_arguments_are_said(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -390,7 +400,9 @@ def test_wrong_arguments_are_said(arguments: list[str], words: str, capsys: pyte
     assert capsys.readouterr().err.startswith(f"meterctl simulate: {words}: ")
 
 
-@pytest.mark.parametrize("arguments", [["--delay", "soon"], ["--command", "melt"], ["--personality", "nobody"]])
+@pytest.mark.parametrize(
+    "arguments", [["--delay", "soon"], ["--command", "melt"], ["--personality", "nobody"], ["--system-title", "xy"]]
+)
 def test_arguments_that_cannot_be_read_are_said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         simulate.main(arguments)
@@ -413,6 +425,55 @@ def test_a_scenario_and_habits_are_set_at_start(tmp_path: Path) -> None:
         assert client.exchange(SNRM).control == UA
         assert client.exchange(DISC).control == DM
     assert running.end()[0] == 0
+
+
+def test_secrets_clock_and_profile_are_options(tmp_path: Path) -> None:
+    title = "4d4554524f303031"
+    options = [
+        "--encryption-key",
+        "ab" * 16,
+        "--authentication-key",
+        "cd" * 16,
+        "--system-title",
+        title,
+        "--suite",
+        "1",
+    ]
+    options += [
+        "--policy",
+        "both",
+        "--counter",
+        "7",
+        "--hls-secret",
+        "another",
+        "--clock-offset",
+        "3600",
+        "--zone",
+        "-60",
+    ]
+    options += [
+        "--summer",
+        "--profile-period",
+        "60",
+        "--profile-depth",
+        "10",
+        "--habit",
+        "null-data",
+        "--max-info",
+        "512",
+    ]
+    running = Running(tmp_path, "--personality", "secure", *options)
+    (meter,) = cast("list[dict[str, object]]", running.content()["meters"])
+    assert running.end()[0] == 0
+    assert (meter["system_title"], meter["encryption_key"], meter["suite"]) == (title, "ab" * 16, 1)
+    assert cast("dict[str, list[object]]", meter["hls"])["33"] == [3, "another"]
+
+
+def test_a_clock_jumps(fleet: Fleet) -> None:
+    clock = fleet.meters["sim-1"].device.time
+    before = clock.now_ms()
+    fleet.do(meter="sim-1", do="clock", seconds=-3600)
+    assert -3_600_000 <= clock.now_ms() - before < -3_590_000
 
 
 def test_thousands_of_gets_a_second() -> None:

@@ -1,12 +1,15 @@
-"""Another implementation writes, calls methods, uses ACCESS, general block transfer, short names and windows."""
+"""Other implementations write, call methods, use ACCESS, general block transfer, short names and windows."""
 
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
+from gurux_dlms.enums import Authentication, DataType, InterfaceType
+from gurux_dlms.objects import GXDLMSData, GXDLMSDisconnectControl, GXDLMSProfileGeneric
 from pydlms import DlmsClient, DlmsData, ObisCode, ServiceError
 from pydlms.client import AccessAction, AccessGet, AccessSet
 from pydlms.hdlc.connection import HdlcParameters
@@ -249,3 +252,79 @@ def test_an_image_comes_in_blocks_of_any_order(fleet: Fleet, name: str) -> None:
         assert meter.get(image, 18, 7).to_python() == [[1000, b"FW2", b""]]
         meter.action(image, 18, 4, DlmsData.int8(0))
         assert meter.get(image, 18, 6).to_python() == 6
+
+
+class Gurux:
+    """A gurux-dlms client on a blocking socket, signed on with the low-level password."""
+
+    def __init__(self, fleet: Fleet, name: str, *, logical: bool) -> None:
+        kind = fleet.meters[name].device.kind
+        self._hdlc = kind.transport.value == "hdlc"
+        server = GXDLMSClient.getServerAddress(1, kind.physical, 4) if self._hdlc else 1
+        interface = InterfaceType.HDLC if self._hdlc else InterfaceType.WRAPPER
+        self.client = GXDLMSClient(logical, 1, server, Authentication.LOW, "22222222", interface)
+        self._socket = socket.create_connection(("127.0.0.1", fleet.meters[name].port), 5.0)
+
+    def __enter__(self) -> "Gurux":
+        if self._hdlc:
+            self.client.parseUAResponse(self.ask([self.client.snrmRequest()]).data)
+        self.client.parseAareResponse(self.ask(self.client.aarqRequest()).data)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ask([self.client.disconnectRequest()])
+        self._socket.close()
+
+    def ask(self, requests: list[bytes]) -> GXReplyData:
+        for request in filter(None, requests):
+            reply = GXReplyData()
+            self._exchange(request, reply)
+            while reply.isMoreData():
+                self._exchange(self.client.receiverReady(reply), reply)
+        return reply
+
+    def _exchange(self, request: bytes, reply: GXReplyData) -> None:
+        self._socket.sendall(bytes(request))
+        received = GXByteBuffer()
+        received.set(self._socket.recv(65536))
+        while not self.client.getData(received, reply, None):
+            received.set(self._socket.recv(65536))
+
+    def value(self, thing: object, attribute: int) -> object:
+        return self.client.updateValue(thing, attribute, self.ask(self.client.read(thing, attribute)).value)
+
+
+@BOTH
+def test_gurux_writes_in_blocks_and_switches(fleet: Fleet, name: str) -> None:
+    with Gurux(fleet, name, logical=True) as meter:
+        data = GXDLMSData(LONG_DATA)
+        data.value = LONG
+        data.setDataType(2, DataType.OCTET_STRING)
+        meter.ask(meter.client.write(data, 2))
+        assert bytes(cast(bytes, meter.value(data, 2))) == LONG
+        relay = GXDLMSDisconnectControl(RELAY)
+        meter.ask(relay.remoteDisconnect(meter.client))
+        assert meter.value(relay, 3) == 0
+        meter.ask(relay.remoteReconnect(meter.client))
+        assert meter.value(relay, 3) == 1
+
+
+@pytest.mark.parametrize("name", ["wide", "blocks-wrapper"])
+def test_gurux_reads_the_profile_by_entry_and_by_range(fleet: Fleet, name: str) -> None:
+    with Gurux(fleet, name, logical=True) as meter:
+        profile = GXDLMSProfileGeneric("1.0.99.1.0.255")
+        assert len(cast(list[object], meter.value(profile, 3))) == 6
+        entries = meter.ask(meter.client.readRowsByEntry(profile, 3350, 5)).value
+        assert len(meter.client.updateValue(profile, 2, entries)) == 5
+        now = datetime.now(UTC)
+        rows = meter.ask(meter.client.readRowsByRange(profile, now - timedelta(hours=2), now)).value
+        assert len(meter.client.updateValue(profile, 2, rows)) in {8, 9}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_gurux_reads_short_names(fleet: Fleet) -> None:
+    with Gurux(fleet, "short", logical=False) as meter:
+        objects = meter.client.parseObjects(meter.ask([meter.client.getObjectsRequest()]).data, True)
+        (energy,) = [thing for thing in objects if thing.logicalName == ENERGY]
+        first = cast(int, meter.value(energy, 2))
+        assert meter.value(energy, 2) == first + 1
