@@ -94,11 +94,16 @@ class _Transfer:
     def send(self, apdu: bytes) -> Exchange[bytes]:
         """Send an APDU, a window at a time; return the one that answers."""
         parts = self._cut(apdu)
+        silent = False
         while self._sent < len(parts):
             flight = parts[self._sent : self._sent + min(self._terms.peer_window, self._terms.at_once)]
-            answer = yield from self._heard(self._link.request(*self._numbered(flight, len(parts))))
+            blocks = self._numbered(flight, len(parts))
+            if silent:  # the answer to its end says what is missing; all of it could be taken, and done, once more
+                blocks = blocks[-1:]
+            answer = yield from self._heard(self._link.request(*blocks))
+            silent = answer is None
             if answer is None:
-                self._counters.blocks_resent += len(flight)
+                self._counters.blocks_resent += 1
             elif not _is_block(answer):
                 return answer
             else:

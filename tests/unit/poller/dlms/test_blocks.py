@@ -98,6 +98,15 @@ def test_what_was_not_acknowledged_goes_out_again() -> None:
     assert counters.blocks_resent == 2
 
 
+def test_after_silence_no_more_than_the_end_of_a_row_goes_out_again() -> None:
+    counters = Counters()
+    silence = ReplyTimeout("silence")
+    link = Script(silence, acknowledgement(1, 1, 3), data(2, b"ok", last=True))
+    assert exchanged(link, b"abcdefghi", BlockTerms(SIZE, peer_window=3), counters) == b"ok"
+    assert [[block.number for block in flight] for flight in link.sent] == [[1, 2, 3], [3], [2, 3]]
+    assert counters.blocks_resent == 3
+
+
 def test_a_server_that_acknowledges_the_last_block_by_itself_is_waited_for() -> None:
     link = Script(acknowledgement(1, 1), data(2, b"ok", last=True))
     assert exchanged(link, b"abc") == b"ok"
