@@ -80,6 +80,8 @@ def list_models() -> Response:
             "server_physical": model.server_physical,
             "address_size": model.address_size,
             "authentication": model.authentication,
+            "referencing": model.referencing,
+            "reading": model.about.reading,
             "measurements": [
                 {"measurement_name": e.key, "obis_code": e.obis, "class": e.class_id, "unit": e.unit}
                 for e in model.measurements.values()

@@ -176,6 +176,7 @@ def _defaults(model: Model, transport: str | None) -> Values:
         "server_physical": model.server_physical,
         "address_size": model.address_size,
         "authentication": model.authentication,
+        "referencing": model.referencing,
     }
     if transport is not None and transport in PORTS and transport != model.transport:
         values |= {"port": PORTS[transport], "address_size": 1 if transport == "hdlc" else None}

@@ -70,7 +70,7 @@ def _add_client(group: "argparse._ArgumentGroup") -> None:
     add("--server-id", type=int, metavar="L", help="logical (upper) server address or wPort (default 1)")
     add("--server-physical", type=int, metavar="P", help="physical (lower) server address; 0 with 1 is one-byte 1")
     add("--address-size", type=int, choices=[1, 2, 4], help="octets of the server address (default: what it needs)")
-    add("--referencing", choices=[*Referencing], default="ln", help="logical or short names (default ln)")
+    add("--referencing", choices=[*Referencing], help="logical or short names (default ln)")
 
 
 def _add_security(group: "argparse._ArgumentGroup") -> None:
@@ -157,12 +157,16 @@ def _profile(arguments: argparse.Namespace, chosen: Model | None) -> Profile:
         max_info=arguments.max_info,
         window=arguments.window,
         security=_security(arguments, keys),
-        referencing=Referencing(arguments.referencing),
+        referencing=_referencing(arguments, chosen),
     )
 
 
 def _transport(arguments: argparse.Namespace, chosen: Model | None) -> Transport:
     return Transport(arguments.transport or (chosen.transport if chosen else "hdlc"))
+
+
+def _referencing(arguments: argparse.Namespace, chosen: Model | None) -> Referencing:
+    return Referencing(arguments.referencing or (chosen.referencing if chosen else Referencing.LN))
 
 
 def _port(arguments: argparse.Namespace, chosen: Model | None) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common.catalogue import MODELS
 from common.meter_state import MeterState
 from common.store.model import LatestRow, MeterStateRow, Role
 from tests.support.installation import NOON_MS, Api, document, wish
@@ -215,7 +216,10 @@ def test_the_status_tells_state_ages_and_latest_values(api: Api) -> None:
 
 
 def test_the_catalogue_can_be_read(api: Api) -> None:
-    assert [item["name"] for item in _items(api.get("/api/models"))] == ["microstar", "generic", "generic-wrapper"]
+    items = {item["name"]: item for item in _items(api.get("/api/models"))}
+    assert list(items) == list(MODELS)
+    assert (items["microstar"]["reading"], items["itron"]["reading"]) == ("replayed", "facts only")
+    assert items["landis-gyr"]["referencing"] == "sn"
 
 
 def test_the_audit_names_the_token(api: Api) -> None:

@@ -1,16 +1,22 @@
-"""Models and their measurements."""
+"""Models and their measurements: every file of ours is read."""
+
+from pathlib import Path
 
 import pytest
 
+from common import catalogue
 from common.catalogue import (
     DEFAULT_MEASUREMENTS,
     DEFAULT_MODEL,
+    FOLDER,
     MODELS,
     UnknownMeasurement,
     UnknownModel,
     measurement,
     model,
 )
+from common.meter_model import REAL, Scope, Status
+from common.model_file import BadModel
 from common.obis import Obis
 
 EXPECTED = {  # SPEC section 4
@@ -31,8 +37,14 @@ EXPECTED = {  # SPEC section 4
 }
 
 
-@pytest.mark.parametrize(("name", "channel"), [("microstar", 1), ("generic", 0), ("generic-wrapper", 0)])
-def test_a_model_reads_its_channel(name: str, channel: int) -> None:
+CHANNEL_ONE = {"microstar", "gurux-reference"}
+FAMILIES = {"microstar", "landis-gyr", "iskraemeco", "kamstrup-omnipower", "itron", "gurux-reference"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_reads_its_channel(name: str) -> None:
+    channel = 1 if name in CHANNEL_ONE else 0
+    assert model(name).channel == channel
     found = {entry.key: (entry.obis, entry.unit) for entry in model(name).measurements.values()}
     assert found == {key: (f"1-{channel}:{code}", unit) for key, (code, unit) in EXPECTED.items()}
 
@@ -43,8 +55,31 @@ def test_every_code_is_written_as_it_is_printed() -> None:
 
 
 def test_every_model_has_the_default_measurements() -> None:
-    assert DEFAULT_MODEL in MODELS
+    assert next(iter(MODELS)) == DEFAULT_MODEL
     assert all(set(DEFAULT_MEASUREMENTS) <= set(each.measurements) for each in MODELS.values())
+
+
+def test_every_file_is_a_model_and_every_model_a_file() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(MODELS)
+    assert len(MODELS) == len(set(MODELS)) == len(list(FOLDER.iterdir()))
+    assert set(MODELS) >= FAMILIES
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_says_where_its_facts_are_from(name: str) -> None:
+    about = model(name).about
+    assert about.sources
+    assert about.evidence
+    assert len({quirk.word for quirk in about.quirks}) == len(about.quirks)
+    assert model(name).client_id in {sap.client for sap in about.saps} or about.reading is Status.NOT_KNOWN
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_claims_what_its_evidence_shows(name: str) -> None:
+    about = model(name).about
+    shown = {item.scope for item in about.evidence if item.replay and item.origin in REAL}
+    assert (about.reading is Status.REPLAYED) == (Scope.READING in shown)
+    assert (about.push is Status.REPLAYED) == (Scope.PUSH in shown)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +94,18 @@ def test_what_is_not_there_is_told_with_what_is() -> None:
         model("nope")
     with pytest.raises(UnknownMeasurement, match="voltage_l1"):
         measurement("microstar", "nope")
+    assert MODELS.get("nope") is None
+    assert measurement("microstar", "frequency").obis == "1-1:14.7.0"
+
+
+def test_a_damaged_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    catalogue._read.cache_clear()
+    try:
+        with pytest.raises(BadModel, match=r"itron\.toml: cannot be read"):
+            model("itron")
+        (tmp_path / "itron.toml").write_text((FOLDER / "aidon.toml").read_text("utf-8"), "utf-8")
+        with pytest.raises(BadModel, match=r"itron\.toml: name: itron was expected, not aidon"):
+            model("itron")
+    finally:
+        catalogue._read.cache_clear()
