@@ -82,9 +82,9 @@ class Reader:
         self._session = session
         self._clock = clock
         self._scalers = scalers
-        self._dropped: set[str] = set()
-        self._blames: Counter[str] = Counter()
-        self._shunned: dict[str, float] = {}
+        self._dropped: set[AttributeRef] = set()
+        self._blames: Counter[AttributeRef] = Counter()
+        self._shunned: dict[AttributeRef, float] = {}
         self._list_failures = 0
 
     def associated(self) -> dict[str, str]:
@@ -113,8 +113,9 @@ class Reader:
     def wanted(self, measurements: Sequence[Measurement]) -> list[Measurement]:
         """Return the measurements that the meter is not known to lack, and that do not cost us the association."""
         now = self._clock.monotonic()
-        self._shunned = {key: until for key, until in self._shunned.items() if until > now}
-        return [item for item in measurements if item.key not in self._dropped and item.key not in self._shunned]
+        self._shunned = {ref: until for ref, until in self._shunned.items() if until > now}
+        left_out = self._dropped | self._shunned.keys()
+        return [item for item in measurements if _value_ref(item) not in left_out]
 
     def read(self, measurements: Sequence[Measurement]) -> Cycle:
         """Return what the meter answers; never raises for what a meter does."""
@@ -172,8 +173,9 @@ class Reader:
 
     def _fail(self, item: Measurement, error: BridgeError, cycle: Cycle) -> None:
         cycle.errors[item.key] = error
-        if step_after(error) is Step.DROP and item.key not in self._dropped:
-            self._dropped.add(item.key)
+        ref = _value_ref(item)
+        if step_after(error) is Step.DROP and ref not in self._dropped:
+            self._dropped.add(ref)
             log.warning("%s (%s) is left out until the next association: %s", item.key, item.obis, error.detail)
 
     def _answers(self, questions: Sequence[Question]) -> Iterator[tuple[Question, Answer]]:
@@ -205,14 +207,15 @@ class Reader:
             if step_after(lost.error) is Step.REASSOCIATE:
                 self._blame(item, lost.error)
             raise
-        self._blames.pop(item.key, None)
+        self._blames.pop(_value_ref(item), None)
         return answer
 
     def _blame(self, item: Measurement, error: BridgeError) -> None:
-        self._blames[item.key] += 1
-        if self._blames[item.key] >= BLAMES:
-            del self._blames[item.key]
-            self._shunned[item.key] = self._clock.monotonic() + SHUNNED_S
+        blamed = _value_ref(item)
+        self._blames[blamed] += 1
+        if self._blames[blamed] >= BLAMES:
+            del self._blames[blamed]
+            self._shunned[blamed] = self._clock.monotonic() + SHUNNED_S
             log.warning("%s (%s) is left out for an hour, it costs the association: %s", item.key, item.obis, error)
 
     def _ask(self, ref: AttributeRef) -> Answer:

@@ -26,10 +26,28 @@ CONNECTION: Final = (
     "address_size",
     "authentication",
     "password",
+    "security",
+    "security_suite",
+    "encryption_key",
+    "authentication_key",
+    "client_title",
+    "server_title",
+    "dedicated_key",
+    "general_ciphering",
+    "referencing",
     "line_mode",
     "limits",
 )
-FIXED: Final = ("uid", "journal_dir", "lock_dir", "bus_dir")
+FIXED: Final = ("uid", "journal_dir", "counter_dir", "lock_dir", "bus_dir")
+IN_PASSING: Final = (  # leaves the link as it is, but for the wish to read at all, of which the loop decides
+    "name",
+    "revision",
+    "desired_state",
+    "model",
+    "interval_s",
+    "clock_synchronised",
+    "measurements",
+)
 
 log = logging.getLogger(__name__)
 

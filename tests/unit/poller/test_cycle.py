@@ -134,6 +134,15 @@ def test_what_the_meter_lacks_is_dropped_until_the_next_association() -> None:
     assert made.wanted([VOLTS, AMPERES]) == [VOLTS, AMPERES]
 
 
+def test_a_key_that_stands_for_another_object_is_asked_at_once() -> None:
+    table = Table(answers={("1-1:32.7.0", 3): [ObjectUndefined("object-undefined (4)")]})
+    made = reader(table)
+    made.read([VOLTS])
+    elsewhere = Measurement("voltage_l1", "1-0:32.7.0")
+    assert made.wanted([VOLTS]) == []
+    assert made.wanted([elsewhere]) == [elsewhere]
+
+
 def test_a_scaler_that_is_none_fails_its_quantity_and_no_unscaled_number_comes_out() -> None:
     table = Table(answers={("1-1:32.7.0", 3): [Data(DataType.UINT8, 1)]})
     cycle = reader(table).read([VOLTS])

@@ -1,7 +1,7 @@
 """The worker file under watch."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from common.json_record import BadFile
 from common.secret import Secret
 from common.worker_file import WorkerFile
 from poller.dlms.errors import BadAddress
-from poller.watch import LOOK_S, Watch, changed
+from poller.watch import CONNECTION, FIXED, IN_PASSING, LOOK_S, Watch, changed
 from tests.support.simulated import StillClock
 from tests.support.workers import worker_file
 
@@ -95,6 +95,10 @@ def test_a_worker_does_not_start_from_a_file_that_cannot_be_used(tmp_path: Path)
     replace(worker_file(tmp_path, 3333), client_id=200).dump(path)
     with pytest.raises(BadAddress):
         Watch(path, StillClock())
+
+
+def test_every_setting_makes_a_new_link_or_leaves_it_or_cannot_change() -> None:
+    assert sorted(CONNECTION + FIXED + IN_PASSING) == sorted(item.name for item in fields(WorkerFile))
 
 
 def test_problems_do_not_show_the_password(tmp_path: Path) -> None:
