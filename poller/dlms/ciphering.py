@@ -48,6 +48,10 @@ LEVEL_BITS: Final = {
 """Of the security control octet (Green Book 9.2.7.2.4.1)."""
 PLAIN_ALLOWED: Final = frozenset((0x0E, 0xD8))
 """confirmed-service-error and exception-response: a meter that could not decipher has no other way to say so."""
+_INITIATE: Final = frozenset((0x01, 0x08))
+"""initiate-request and -response, which have the global key even where there is a dedicated one."""
+_ANY_KEY: Final = PLAIN_ALLOWED | {0x0F, 0xC2, 0x18}
+"""Error reports, and what is pushed: to one client or to all, in an association or outside."""
 _GMAC_OCTETS: Final = HEADER_OCTETS + gcm.TAG_OCTETS
 
 
@@ -173,6 +177,7 @@ class Cipher:
         title = self._title(title)
         counter = apdu[at + 1 : start]
         plain = self._deciphered(key, control, title + counter, apdu[start:])
+        self._check_key(key, plain)
         self.server_title = title
         return plain, key, int.from_bytes(counter, "big")
 
@@ -213,6 +218,16 @@ class Cipher:
         if not key:
             raise DecipheringFailed(f"an APDU under the {name} key, and we have none")
         return key
+
+    def _check_key(self, key: bytes, plain: bytes) -> None:
+        """Refuse an answer under another key than the one agreed.
+
+        The broadcast key is known to others, and what the global key protected in an earlier association comes again.
+        """
+        global_key = self._settings.encryption_key
+        agreed = global_key if plain[:1] and plain[0] in _INITIATE else self.dedicated_key or global_key
+        if key != agreed and not (plain[:1] and plain[0] in _ANY_KEY):
+            raise DecipheringFailed(f"an APDU with tag {plain[:1].hex()} under another key than was agreed")
 
     def _title(self, stated: bytes) -> bytes:
         """Return the sender's title: as stated, else as known; one that is not the meter's is refused.

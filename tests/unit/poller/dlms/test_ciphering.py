@@ -30,6 +30,7 @@ from tests.support.keyring import (
 
 GET = bytes.fromhex("c001c100080000010000ff0200")
 ANSWER = bytes.fromhex("c401c10006000059e5")
+PUSH = b"\x0f\0\0\0\1\0\0"
 ACCESS = bytes.fromhex("d9 40000001 00")
 PROTECTING = [Security.AUTHENTICATED, Security.ENCRYPTED, Security.BOTH]
 
@@ -170,16 +171,11 @@ def test_each_key_has_its_own_counter() -> None:
     client, meter = pair(settings(dedicated=True))
     high = meter.protect(ANSWER)
     meter.dedicated_key = b""
-    meter.source.raise_to(1)
-    low = _again(meter, 1)
+    meter.source = FixedSource(1)
+    low = meter.protect(PUSH)
     assert client.unprotect_fresh(high) == ANSWER
-    assert client.unprotect_fresh(low) == ANSWER
+    assert client.unprotect_fresh(low) == PUSH
     assert client.unprotect_fresh(low) is None
-
-
-def _again(cipher: Cipher, counter: int) -> bytes:
-    cipher.source = FixedSource(counter)
-    return cipher.protect(ANSWER)
 
 
 # What is received
@@ -285,12 +281,22 @@ def test_a_control_octet_that_is_not_ours(control: int, text: str) -> None:
 
 
 def test_the_broadcast_key_is_taken_where_the_control_octet_says_so() -> None:
-    push = b"\x0f\0\0\0\1\0\0"
-    text = gcm.seal(BROADCAST_KEY, METER + b"\0\0\0\5", push, b"\x70" + AUTHENTICATION_KEY)
+    text = gcm.seal(BROADCAST_KEY, METER + b"\0\0\0\5", PUSH, b"\x70" + AUTHENTICATION_KEY)
     octets = Ciphered(GENERAL_GLO, METER, 0x70, 5, text).to_bytes()
-    assert pair(settings())[0].unprotect_fresh(octets) == push
+    assert pair(settings())[0].unprotect_fresh(octets) == PUSH
     with pytest.raises(DecipheringFailed, match="global broadcast key"):
         pair(settings(broadcast_key=b""))[0].unprotect(octets)
+
+
+def test_an_answer_has_the_key_that_was_agreed() -> None:
+    text = gcm.seal(BROADCAST_KEY, METER + b"\0\0\0\5", ANSWER, b"\x70" + AUTHENTICATION_KEY)
+    with pytest.raises(DecipheringFailed, match="another key"):
+        pair(settings())[0].unprotect_fresh(Ciphered(GENERAL_GLO, METER, 0x70, 5, text).to_bytes())
+    client, earlier = pair(settings(dedicated=True))[0], pair(settings())[1]
+    with pytest.raises(DecipheringFailed, match="another key"):
+        client.unprotect_fresh(earlier.protect(ANSWER))
+    for report in (b"\x0e\x01\0\0", PUSH):
+        assert client.unprotect_fresh(earlier.protect(report)) == report
 
 
 def test_a_key_that_we_do_not_have_is_named() -> None:

@@ -385,8 +385,8 @@ def test_a_refusal_that_would_use_up_the_key_is_not_obeyed() -> None:
 
 
 def test_other_refusals_are_not_repeated() -> None:
-    meter = Meter(Mechanism.LLS, settings(), answers=[bytes.fromhex("d80105")])
-    fails(meter, AssociationRefused, "deciphering-error")
+    meter = Meter(Mechanism.LLS, settings(), answers=[bytes.fromhex("d80102")])
+    fails(meter, AssociationRefused, "service-not-supported")
     assert len(meter.requests) == 1
 
 
