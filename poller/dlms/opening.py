@@ -50,8 +50,9 @@ PUBLIC_CLIENT: Final = 16
 _UNPROVEN: Final = "the meter could not prove that it knows the key"
 _ACTION_RESPONSE, _READ_RESPONSE = 0xC7, 0x0C
 _DATA_CLASS: Final = 1
-_PUSHES: Final = (b"\x0f", b"\xc2", b"\xca", b"\xd2", b"\xdb", b"\xdc")
-"""data-notification, event-notification plain and protected, and the general forms, which no AARE has."""
+_PUSHES: Final = (b"\x0f", b"\xc2", b"\x18", b"\xca", b"\xd2", b"\x38", b"\x58", b"\xdb", b"\xdc")
+"""data-notification, event-notification and information-report plain and protected, and the general forms, which no
+AARE has."""
 
 
 class Reading(Protocol):

@@ -137,6 +137,8 @@ def _title(answer: Aare, cipher: "Cipher | None") -> bytes:
     if len(stated) == TITLE_OCTETS:
         if known and known != stated:
             raise AuthenticationFailed(f"the meter's system title is {stated.hex()}, {known.hex()} is configured")
+        if stated == cipher.client_title and not cipher.protects:  # a proof of ours, sent back, would be the meter's
+            raise AuthenticationFailed("the meter gives our system title as its own")
         cipher.server_title = stated
     return cipher.server_title
 

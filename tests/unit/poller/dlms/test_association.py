@@ -250,6 +250,11 @@ def test_a_configured_title_must_be_the_meters() -> None:
         judge(ciphered_answer(b"MTR\0\0\0\0\3"), Mechanism.LLS, proposed(Security.BOTH))
 
 
+def test_our_own_title_is_not_the_meters_where_its_proof_alone_is_protected() -> None:
+    with pytest.raises(AuthenticationFailed, match="our system title"):
+        judge(answered(title=CLIENT), Mechanism.HLS_GMAC, proposed(server_title=b""))
+
+
 @pytest.mark.parametrize("title", [None, b"", b"no title"[:5]])
 def test_a_meter_without_a_title_has_the_configured_one(title: bytes | None) -> None:
     assert judge(answered(title=title), Mechanism.HLS_GMAC, proposed()).server_title == METER

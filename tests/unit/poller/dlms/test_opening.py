@@ -229,7 +229,10 @@ def test_a_meter_that_tells_no_title_has_the_configured_one() -> None:
     assert meter.proven
 
 
-@pytest.mark.parametrize("push", ["0f0000000100 0203", "c20000", "ca050000000001", "db00050000000001"])
+@pytest.mark.parametrize(
+    "push",
+    ["0f0000000100 0203", "c20000", "1800010201000100", "ca050000000001", "38050000000001", "db00050000000001"],
+)
 def test_pushes_before_the_answer_are_dropped_and_counted(push: str) -> None:
     pushed = bytes.fromhex(push)
     given = settings(Security.NONE)
