@@ -224,10 +224,11 @@ class Cipher:
 
         The broadcast key is known to others, and what the global key protected in an earlier association comes again.
         """
-        global_key = self._settings.encryption_key
-        agreed = global_key if plain[:1] and plain[0] in _INITIATE else self.dedicated_key or global_key
-        if key != agreed and not (plain[:1] and plain[0] in _ANY_KEY):
-            raise DecipheringFailed(f"an APDU with tag {plain[:1].hex()} under another key than was agreed")
+        agreed = self.dedicated_key or self._settings.encryption_key
+        tag = plain[0] if plain else None
+        if key == agreed or tag in _ANY_KEY or (tag in _INITIATE and key == self._settings.encryption_key):
+            return
+        raise DecipheringFailed(f"an APDU with tag {plain[:1].hex()} under another key than was agreed")
 
     def _title(self, stated: bytes) -> bytes:
         """Return the sender's title: as stated, else as known; one that is not the meter's is refused.
