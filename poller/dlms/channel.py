@@ -7,7 +7,7 @@ errors. What a service's fields mean belongs to the modules above; octets on the
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from common.errors import BridgeError
+from common.errors import BridgeError, Skip
 from poller.dlms.association import Association
 from poller.dlms.errors import (
     AssociationLost,
@@ -67,6 +67,8 @@ class Channel:
         self.invoke = 0
         """Of the last request."""
         self._blocks: tuple[Association, BlockTerms] | None = None
+        self._overdue: Association | None = None
+        """The terms under which a request without invoke id was left without its answer."""
         self._unnumbered: deque[bytes] = link.unnumbered if isinstance(link, HdlcLink) else deque()
 
     def next_invoke(self) -> int:
@@ -109,8 +111,12 @@ class Channel:
 
         Answers to anything older are dropped and counted, pushes kept. Raises ExceptionResponse,
         CounterRefused, UnexpectedReply, DecipheringFailed, NotNegotiated, and what the link raises.
+
+        With short names an answer has no number: when one is overdue, AssociationLost is raised in place of a request.
         """
-        return (yield from self.call_protected(self.cipher.protect(request) if self.cipher else request, tag, invoke))
+        if not _has_invoke(tag):
+            return (yield from self._call_unnumbered(request, tag))
+        return (yield from self.call_protected(self._protected(request), tag, invoke))
 
     def call_protected(self, apdu: bytes, tag: int, invoke: int) -> Exchange[bytes]:
         """Do what ``call`` does, with a request that is protected already."""
@@ -124,6 +130,25 @@ class Channel:
                 return plain
             plain = self._plain((yield from self._more()))
         raise UnexpectedReply(f"{MAX_LATE} answers came, and none to invoke id {invoke}")
+
+    def _call_unnumbered(self, request: bytes, tag: int) -> Exchange[bytes]:
+        """Do what ``call`` does, where nothing but their order tells answers apart."""
+        terms = self.require()
+        if self._overdue is terms:
+            self.terms = None
+            raise AssociationLost("an answer is overdue, and has no number that could tell it from the next")
+        protected = self._protected(request)
+        self._overdue = terms
+        try:
+            answer = yield from self.call_protected(protected, tag, 0)
+        except (ExceptionResponse, Skip):  # it has answered, or was not asked
+            self._overdue = None
+            raise
+        self._overdue = None
+        return answer
+
+    def _protected(self, request: bytes) -> bytes:
+        return self.cipher.protect(request) if self.cipher else request
 
     @property
     def _overhead(self) -> int:

@@ -4,16 +4,21 @@ import pytest
 
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
+    AccessDenied,
+    AssociationLost,
     BadData,
     BadParameter,
     BlockUnavailable,
+    ExceptionResponse,
     NotNegotiated,
     ObjectUndefined,
+    ReplyTimeout,
     UnexpectedReply,
 )
 from poller.dlms.short_calls import MAX_VALUE, read, write
 from poller.dlms.short_service import Parameterized, Variable
 from poller.dlms.xdlms import Conformance
+from tests.support.dlms_drive import run_against
 from tests.support.short_meter import ShortMeter, channel, script
 
 FIVE = Data(DataType.UINT8, 5)
@@ -70,6 +75,33 @@ def test_blocks_without_end_are_bad_data() -> None:
     with pytest.raises(BadData):
         meter.run(read(channel(own_pdu=0xFFFF), TWO[:1]))
     assert len(meter.asked) == MAX_VALUE // 0xF000 + 1
+
+
+def test_an_answer_that_is_overdue_is_never_taken_for_that_of_a_later_request() -> None:
+    late = channel()
+    meter = ShortMeter(script(None, "0c 01 001105"))
+    with pytest.raises(ReplyTimeout):
+        run_against(read(late, TWO[:1]), meter)
+    with pytest.raises(AssociationLost, match="no number"):
+        run_against(read(late, TWO[1:]), meter)
+    assert late.terms is None
+    assert len(meter.asked) == 1
+
+
+def test_after_an_answer_of_any_kind_none_is_overdue() -> None:
+    made = channel()
+    meter = ShortMeter(script("d80102", "0c 01 0103", "0c 01 001105"))
+    with pytest.raises(ExceptionResponse):
+        run_against(read(made, TWO[:1]), meter)
+    assert isinstance(run_against(read(made, TWO[:1]), meter)[0], AccessDenied)
+    assert run_against(read(made, TWO[:1]), meter) == [FIVE]
+
+
+def test_what_was_never_sent_is_not_overdue() -> None:
+    made = channel(max_pdu=20, without=Conformance.BLOCK_TRANSFER_WITH_SET)
+    with pytest.raises(NotNegotiated):
+        next(made.call(bytes(21), 0x0D, 0))
+    assert run_against(read(made, TWO[:1]), ShortMeter(script("0c 01 001105"))) == [FIVE]
 
 
 @pytest.mark.parametrize(
