@@ -13,7 +13,7 @@ from poller.dlms.exchange import Counters, Exchange, swap
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import Frame, FrameKind, pack_frame
-from poller.dlms.hdlc_reassembly import Reassembly
+from poller.dlms.hdlc_reassembly import Reassembly, begins_payload
 
 MAX_NOISE: Final = 0x10000
 """Octets in a row without a frame for us: half a minute of a line at full speed."""
@@ -55,6 +55,7 @@ class HdlcPort:
     def reset(self) -> None:
         """Begin on a stream of which nothing is known."""
         self._decoder.reset()
+        self._pushed.clear()
         self.clear()
 
     def clear(self) -> list[Frame]:
@@ -114,6 +115,9 @@ class HdlcPort:
 
     def _keep(self, frame: Frame) -> None:
         """Keep what came unnumbered, segments put together; what is no payload, or one too many, is dropped."""
+        if self._pushed.begun and begins_payload(frame.info):  # the one before never ended
+            self._pushed.clear()
+            self._counters.notifications_dropped += 1
         try:
             self._pushed.add(frame.info)
             if frame.segmented:

@@ -40,6 +40,11 @@ class Reassembly:
         """Return what the segments are, and begin anew; raise BadFrame when it has no LLC header."""
         payload = b"".join(self._parts)
         self.clear()
-        if not payload.startswith(_LLC_RESPONSE):
+        if not begins_payload(payload):
             raise BadFrame(f"an LLC header e6e700 expected, not {payload[:3].hex()}")
         return payload[len(_LLC_RESPONSE) :]
+
+
+def begins_payload(info: bytes) -> bool:
+    """Say whether octets begin with the LLC header of a response."""
+    return info.startswith(_LLC_RESPONSE)

@@ -1,5 +1,7 @@
 """What comes in UI frames in the middle of a session; all else of the port is tested through the link."""
 
+import pytest
+
 from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame
@@ -33,6 +35,26 @@ def test_pushes_are_kept_whole_and_in_segments() -> None:
     kept, counters = received(ui(LLC + b"a"), ui(LLC + b"b", segmented=True), ui(b"c"), ui(b""))
     assert kept == [b"a", b"bc"]
     assert counters.notifications_dropped == 0
+
+
+def test_a_push_that_never_ended_makes_room_for_the_next() -> None:
+    kept, counters = received(ui(LLC + b"a", segmented=True), ui(LLC + b"b"), ui(b"c"))
+    assert kept == [b"b"]
+    assert counters.notifications_dropped == 2
+
+
+def test_a_new_link_begins_with_no_half_of_a_push() -> None:
+    port = HdlcPort(CLIENT, METER, Counters())
+    exchange = port.receive()
+    next(exchange)
+    with pytest.raises(StopIteration):
+        exchange.send(ui(LLC + b"a", segmented=True))
+    port.reset()
+    exchange = port.receive()
+    next(exchange)
+    with pytest.raises(StopIteration):
+        exchange.send(ui(b"b"))
+    assert not port.unnumbered
 
 
 def test_what_is_no_payload_and_what_is_too_long_is_dropped() -> None:
