@@ -22,6 +22,7 @@ _INTEGERS: Final = {
     DataType.ENUM,
 }
 _ARRAYS: Final = {DataType.ARRAY, DataType.COMPACT_ARRAY}
+_UINT32: Final = 0xFFFF_FFFF
 _MOMENT_OCTETS: Final = 12
 _NAME_OCTETS: Final = 6
 
@@ -49,6 +50,14 @@ def integer(data: Data) -> int:
     if data.type not in _INTEGERS or not isinstance(data.value, int):
         raise BadData(f"a whole number expected, not {data.type.name}")
     return data.value
+
+
+def count(data: Data) -> int:
+    """Return how many there are: a number as a double-long-unsigned holds it, of any type."""
+    number = integer(data)
+    if not 0 <= number <= _UINT32:
+        raise BadData(f"a count of {number}")
+    return number
 
 
 def choice(data: Data, choices: type[Choice]) -> Choice:

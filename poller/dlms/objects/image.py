@@ -17,7 +17,7 @@ from poller.dlms.descriptors import AttributeRef, MethodRef
 from poller.dlms.errors import BadData, BadParameter, MeterBusy, OtherReason, TemporaryFailure
 from poller.dlms.exchange import Exchange
 from poller.dlms.objects.asking import Asking, Refused, answers, invoke, read
-from poller.dlms.objects.fields import array, bits, boolean, choice, integer, octets, structure
+from poller.dlms.objects.fields import array, bits, boolean, choice, count, integer, octets, structure
 
 IMAGE_TRANSFER: Final = 18
 IMAGE_NAME: Final = Obis(0, 0, 44, 0, 0)
@@ -92,11 +92,11 @@ def read_image_transfer(conversation: Asking, obis: Obis = IMAGE_NAME) -> Exchan
     found = yield from answers(conversation, IMAGE_TRANSFER, obis, range(_BLOCK_SIZE, _INFO + 1))
     return ImageTransfer(
         obis,
-        found.required(_BLOCK_SIZE, integer),
+        found.required(_BLOCK_SIZE, count),
         found.required(_ENABLED, boolean),
         found.required(_STATUS, _status),
         found.optional(_BITMAP, bits),
-        found.optional(_FIRST_MISSING, integer),
+        found.optional(_FIRST_MISSING, count),
         found.optional(_INFO, lambda data: tuple(_info(each) for each in array(data))),
         found.refused,
     )
@@ -201,7 +201,7 @@ def _missing(conversation: Asking, obis: Obis, blocks: int) -> Exchange[Sequence
     arrived = found.optional(_BITMAP, bits)
     if arrived is not None and arrived.length >= blocks:
         return _unset(arrived, blocks)
-    return range(min(found.required(_FIRST_MISSING, integer), blocks), blocks)
+    return range(min(found.required(_FIRST_MISSING, count), blocks), blocks)
 
 
 def _held(state: ImageTransfer, blocks: int) -> Sequence[int] | None:

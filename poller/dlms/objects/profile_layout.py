@@ -18,7 +18,7 @@ from poller.dlms.errors import BadData
 from poller.dlms.exchange import Exchange
 from poller.dlms.objects.asking import Asking, Refused, answers, invoke
 from poller.dlms.objects.clock import UNKNOWN_ZONE, Zone, read_zone
-from poller.dlms.objects.fields import array, choice, integer, logical_name, structure
+from poller.dlms.objects.fields import array, choice, count, integer, logical_name, structure
 from poller.dlms.selection import Column
 
 PROFILE_GENERIC: Final = 7
@@ -103,11 +103,11 @@ def read_layout(conversation: Asking, obis: Obis) -> Exchange[ProfileLayout]:
     layout = ProfileLayout(
         obis,
         tuple(ProfileColumn(column, kind_of(column), scalings.get(column.ref)) for column in captured),
-        found.optional(_PERIOD, integer) or 0,
+        found.optional(_PERIOD, count) or 0,
         found.optional(_SORT, lambda data: choice(data, SortMethod)),
         found.optional(_SORT_OBJECT, capture_object),
-        found.optional(ENTRIES_IN_USE, integer),
-        found.optional(_CAPACITY, integer),
+        found.optional(ENTRIES_IN_USE, count),
+        found.optional(_CAPACITY, count),
         refused=found.refused,
     )
     if layout.time_index is None:

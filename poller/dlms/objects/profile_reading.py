@@ -27,7 +27,7 @@ from poller.dlms.objects.profile_habits import (
     ProfileRead,
 )
 from poller.dlms.objects.profile_layout import ProfileLayout, read_layout
-from poller.dlms.objects.profile_requests import ProfileRequests
+from poller.dlms.objects.profile_requests import ProfileRequests, within_calendar
 from poller.dlms.objects.rows import Row, in_order
 
 _BOUNDS: Final = (DataType.OCTET_STRING, DataType.DATE_TIME)
@@ -66,7 +66,7 @@ def read_rows(
         raise BadData(f"{layout.obis}: a profile without the time of a clock has no windows")
     requests = ProfileRequests(conversation, layout, _chosen(layout, columns))
     reading = _Reading(requests, habits)
-    found = yield from reading.window(start, end)
+    found = yield from reading.window(within_calendar(start), within_calendar(end))
     return _result(requests, found, reading.habits)
 
 
@@ -164,7 +164,7 @@ class _Reading:
     def _is_stray(self, row: Row, low: datetime, high: datetime) -> bool:
         """Say whether a row is none of a range, nor of its edges as a meter may understand them."""
         margin = timedelta(minutes=2 * self._requests.layout.zone.daylight) + self._period
-        return row.time is not None and not low - margin <= row.time <= high + margin
+        return row.time is not None and (low - row.time > margin or row.time - high > margin)
 
     def _proves(self, piece: list[Row], low: datetime, high: datetime) -> bool:
         """Say whether an answer shows that the meter keeps to ranges, or it has been shown before."""

@@ -12,14 +12,14 @@ from poller.dlms.descriptors import AttributeRef, Selection
 from poller.dlms.errors import BadData
 from poller.dlms.exchange import Exchange
 from poller.dlms.objects.asking import Asking, get, parsed, read
-from poller.dlms.objects.fields import array, encode_moment, integer
+from poller.dlms.objects.fields import array, count, encode_moment
 from poller.dlms.objects.profile_habits import MAX_REQUESTS
 from poller.dlms.objects.profile_layout import BUFFER, ENTRIES_IN_USE, PROFILE_GENERIC, ProfileLayout
 from poller.dlms.objects.rows import Row, Skips, decode_rows
 from poller.dlms.selection import by_entry, by_range
 
 _EDGE: Final = timedelta(days=2)
-"""From the ends of the calendar: no bound is moved beyond them."""
+"""From the ends of the calendar: no zone and no daylight saving moves a bound beyond them."""
 
 
 class ProfileRequests:
@@ -46,7 +46,7 @@ class ProfileRequests:
         """Return how many rows there are now (attribute 7)."""
         self.made += 1
         ref = AttributeRef(PROFILE_GENERIC, self.layout.obis, ENTRIES_IN_USE)
-        return (yield from read(self._conversation, ref, integer))
+        return (yield from read(self._conversation, ref, count))
 
     def by_range(self, start: datetime, end: datetime, bounds: DataType) -> Exchange[list[Row]]:
         """Return the rows between two moments, both included, as the meter understands it (selector 1)."""
@@ -78,7 +78,7 @@ class ProfileRequests:
         """Return a bound in the meter's local time, so that a meter which ignores deviations is asked the same."""
         deviation = self.layout.zone.deviation
         zone = UTC if deviation is None else timezone(timedelta(minutes=-deviation))
-        return DateTime.from_datetime(within_calendar(moment).astimezone(zone))
+        return DateTime.from_datetime(moment.astimezone(zone))
 
 
 def within_calendar(moment: datetime) -> datetime:

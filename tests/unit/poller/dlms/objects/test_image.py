@@ -153,6 +153,16 @@ def test_nothing_that_tells_what_is_held_begins_anew(first: Data) -> None:
     assert target.initiated == 1
 
 
+@pytest.mark.parametrize("number", [-5, 1 << 32])
+def test_a_first_missing_block_that_cannot_be_is_none(number: int) -> None:
+    target = Target(bitmap=False, status=1)
+    objects = target.objects()
+    objects.give(18, IMAGE_NAME, {4: Data(DataType.INT64, number)})
+    with pytest.raises(BadData):
+        run(transfer_image(objects, b"id", IMAGE, resume=True))
+    assert target.content == IMAGE
+
+
 def test_a_block_that_never_arrives_ends_the_transfer() -> None:
     target = Target({3: 99})
     with pytest.raises(OtherReason, match="1 of 16 blocks did not arrive in 5 passes"):

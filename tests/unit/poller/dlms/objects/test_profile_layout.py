@@ -77,6 +77,15 @@ def test_a_profile_may_tell_no_more_than_its_columns() -> None:
     assert {ref.class_id for ref in objects.asked} == {7}
 
 
+@pytest.mark.parametrize("number", [Data(DataType.INT32, -900), Data(DataType.UINT64, 1 << 32)])
+def test_periods_and_rows_that_cannot_be_are_not_known(number: Data) -> None:
+    objects = profile(*COLUMNS)
+    objects.give(7, PROFILE, {3: array(*COLUMNS), 4: number, 7: number, 8: number})
+    layout = run(read_layout(objects, PROFILE))
+    assert (layout.period, layout.entries_in_use, layout.capacity) == (0, None, None)
+    assert [refused.attribute for refused in layout.refused][-2:] == [7, 8]
+
+
 def test_the_time_is_that_of_the_sort_object() -> None:
     other = capture(8, "0-0:1.0.1")
     objects = profile(capture(3, "1-0:1.8.0"), other, capture(8, "0-0:1.0.0"))

@@ -312,6 +312,14 @@ def test_a_window_is_a_window(window: Window) -> None:
         read(Profile(START, 96), window)
 
 
+def test_a_window_of_the_whole_calendar_has_all_rows() -> None:
+    profile = Profile(START, 96)
+    objects = profile.install()
+    objects.give(8, "0-0:1.0.0", {3: Data(DataType.INT16, -60), 7: Data(DataType.INT8, 60)})
+    ever = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert times(run(read_profile(objects, PROFILE, *ever))) == profile.times()
+
+
 def test_a_profile_without_times_has_no_windows() -> None:
     objects = Objects()
     objects.give(
