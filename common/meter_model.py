@@ -171,6 +171,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownProfile:
+    """A profile that such meters have: class, code and attribute of each column."""
+
+    obis: str
+    period_s: int | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What is told of a family, beside what is assumed."""
 
@@ -191,6 +200,7 @@ class About:
     quirks: tuple[Quirk, ...] = ()
     sources: tuple[PublicSource, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    profiles: tuple[KnownProfile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

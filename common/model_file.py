@@ -18,6 +18,7 @@ from common.meter_model import (
     CatalogueEntry,
     Evidence,
     Expected,
+    KnownProfile,
     Model,
     Origin,
     PublicSource,
@@ -176,14 +177,11 @@ def _measurements(fields: _Fields, channel: int) -> Mapping[str, CatalogueEntry]
         if not _KEY.fullmatch(key):
             raise fields.bad(key, "lower case letters, digits and underscores were expected")
         item = _Fields(table, f"{where}{key}.")
-        try:
-            obis = Obis.parse(item.text("obis"), a=1, b=channel)
-        except BadObis as error:
-            raise item.bad("obis", error.detail) from None
+        obis = _obis(item, channel)
         class_id, attribute = item.number("class", 0, 65535), item.number("attribute", -128, 127)
         entries[key] = CatalogueEntry(
             key,
-            str(obis),
+            obis,
             item.text("unit", ""),
             _CLASS if class_id is None else class_id,
             _ATTRIBUTE if attribute is None else attribute,
@@ -210,6 +208,7 @@ def _about(fields: _Fields) -> About:
         quirks=tuple(_quirk(item) for item in fields.tables("quirk")),
         sources=tuple(_source(item) for item in fields.tables("source")),
         evidence=tuple(_evidence(item) for item in fields.tables("evidence")),
+        profiles=tuple(_profile(item) for item in fields.tables("profile")),
     )
     for key, scope in (("reading", Scope.READING), ("push", Scope.PUSH)):
         if getattr(about, key) is Status.REPLAYED and not _is_shown(about, scope):
@@ -256,6 +255,19 @@ def _sap(fields: _Fields) -> Sap:
     )
     fields.done()
     return sap
+
+
+def _profile(fields: _Fields) -> KnownProfile:
+    profile = KnownProfile(_obis(fields, 0), fields.number("period_s", 0, 1 << 32), fields.texts("columns"))
+    fields.done()
+    return profile
+
+
+def _obis(fields: _Fields, channel: int) -> str:
+    try:
+        return str(Obis.parse(fields.text("obis"), a=1, b=channel))
+    except BadObis as error:
+        raise fields.bad("obis", error.detail) from None
 
 
 def _quirk(fields: _Fields) -> Quirk:

@@ -2,11 +2,13 @@
 
 Arguments in; a table or one JSON array on stdout, typed errors on stderr, and an exit code out: 0 all shown, 1 the
 meter refused something, 2 no link or wrong arguments. ``--values`` reads every attribute that may be read; buffers of
-profiles and the object list itself are left out.
+profiles and the object list itself are left out. ``--propose`` prints an entry for the catalogue of models instead, or
+with ``--json`` the measurements as the API takes them; 1: none of what is known is there.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -49,6 +51,7 @@ class Listed:
 def _parser() -> argparse.ArgumentParser:
     made = parser("objects", "List what a meter has. Exit code: 0 all shown, 1 in part, 2 no link or bad usage.")
     made.add_argument("--class", dest="class_id", type=int, metavar="N", help="objects of one class only")
+    made.add_argument("--propose", metavar="NAME", help="print a catalogue entry of that name, as the meter tells it")
     made.add_argument("--values", action="store_true", help="read every attribute that may be read")
     return made
 
@@ -63,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BridgeError as error:
         complain(error)
         return NOTHING_DONE
-    return run(where, lambda session: _list(session, where, arguments))
+    use = _propose if arguments.propose else _list
+    return run(where, lambda session: use(session, where, arguments))
 
 
 def read_list(session: Session, where: Connection) -> list[Listed]:
@@ -89,6 +93,20 @@ def _list(session: Session, where: Connection, arguments: argparse.Namespace) ->
         for each in wanted:
             print("\n".join(_lines(each, values.get((each.class_id, each.obis), []))))
     return ALL_DONE if all(each.succeeded for results in values.values() for each in results) else SOME_DONE
+
+
+def _propose(session: Session, where: Connection, arguments: argparse.Namespace) -> int:
+    from poller.discovery import discover
+
+    try:
+        found = discover(session)
+    except BridgeError as error:
+        return ended(error)
+    if arguments.json:
+        print(json.dumps(found.wishes()))
+    else:
+        sys.stdout.write(found.to_toml(arguments.propose, where.port))
+    return ALL_DONE if found.found else SOME_DONE
 
 
 def _values(session: Session, objects: Sequence[Listed]) -> Values:

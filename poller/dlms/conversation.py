@@ -24,6 +24,7 @@ from poller.dlms.errors import BadParameter
 from poller.dlms.exchange import Counters, Exchange
 from poller.dlms.fast import FastReader
 from poller.dlms.hdlc_link import HdlcLink
+from poller.dlms.hdlc_parameters import LinkParameters
 from poller.dlms.profile import Profile, Referencing, Transport
 from poller.dlms.security import SecuritySource
 
@@ -80,6 +81,11 @@ class Conversation:
     def mid_frame(self) -> bool:
         """Whether the stream ends inside a frame: the driver may then give up after the pause between octets."""
         return self._link.mid_frame
+
+    @property
+    def frame_limits(self) -> LinkParameters | None:
+        """What was negotiated for HDLC frames; None with WRAPPER, which has none."""
+        return self._link.parameters if isinstance(self._link, HdlcLink) else None
 
     def open(self) -> Exchange[Association]:
         """Connect the link and associate; also to do both anew, on the same stream or a fresh one.

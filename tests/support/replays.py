@@ -201,7 +201,7 @@ def _obis(value: object) -> Obis:
 
 
 def _named(obis: Obis, kind: Model, class_id: int, attribute: int) -> Measurement:
-    """Return a measurement: under the catalogue's key where all but value group B is that of one, else under its code."""
+    """Return a measurement: under the catalogue's key where all but group B is that of one, else under its code."""
     for entry in kind.measurements.values():
         known = Obis.parse(entry.obis)
         if (known.a, known.c, known.d, known.e) == (obis.a, obis.c, obis.d, obis.e):

@@ -59,6 +59,10 @@ scope = "frames"
 origin = "published"
 vectors = ["a", "b"]
 says = "frames"
+[[profile]]
+obis = "99.1.0"
+period_s = 900
+columns = ["8/0-0:1.0.0/2"]
 [measurements]
 voltage_l1 = { obis = "32.7.0", unit = "V" }
 clock = { obis = "0-0:1.0.0", class = 8 }
@@ -92,6 +96,9 @@ def test_all_that_a_file_says_is_taken() -> None:
     ]
     assert [(item.scope, item.origin, item.vectors) for item in about.evidence] == [
         (Scope.FRAMES, Origin.PUBLISHED, ("a", "b"))
+    ]
+    assert [(each.obis, each.period_s, each.columns) for each in about.profiles] == [
+        ("1-0:99.1.0", 900, ("8/0-0:1.0.0/2",))
     ]
     assert [source.title for source in about.sources] == ["book"]
 

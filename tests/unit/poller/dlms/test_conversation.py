@@ -36,6 +36,7 @@ from poller.dlms.errors import (
 from poller.dlms.exchange import Exchange
 from poller.dlms.get_service import DESCRIPTOR_OCTETS
 from poller.dlms.hdlc_frame import Frame, FrameKind, supervisory_control
+from poller.dlms.hdlc_parameters import LinkParameters
 from poller.dlms.wrapper import Wpdu
 from tests.support.dlms_drive import run_against
 from tests.support.hdlc_secondary import CLIENT, METER, Fate, Secondary
@@ -120,6 +121,12 @@ def test_hdlc_closes_with_disc() -> None:
     assert meter.up
     run_against(conversation.close(), meter)
     assert not meter.up
+
+
+def test_only_hdlc_has_limits_of_frames() -> None:
+    meter = Secondary(lambda payload: b"\xe6\xe7\x00" + bytes.fromhex(ACCEPTED.format(WITHOUT_LIST)))
+    assert opened(meter, HDLC).frame_limits == LinkParameters()
+    assert opened(Meter(normal)).frame_limits is None
 
 
 # One value
