@@ -33,7 +33,7 @@ def access(channel: Channel, items: Sequence[AccessItem]) -> Exchange[list[Acces
         invoke = channel.next_invoke()
         chunk = items[len(results) : len(results) + MAX_ITEMS]
         request = encode_access(invoke, chunk)
-        while len(chunk) > 1 and not channel.takes(len(request)):
+        while len(chunk) > 1 and not channel.takes(len(request), general=True):
             chunk = chunk[: len(chunk) // 2]
             request = encode_access(invoke, chunk)
         octets = yield from channel.call(request, ACCESS_RESPONSE, invoke)

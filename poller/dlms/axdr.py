@@ -235,7 +235,7 @@ def _encoded(data: Data) -> bytes:
             return bytes((value,))
         case DataType.OCTET_STRING, bytes():
             return encode_length(len(value)) + value
-        case DataType.BIT_STRING, BitString():
+        case DataType.BIT_STRING, BitString() if len(value.octets) == (value.length + 7) // 8:
             return encode_length(value.length) + value.octets
         case ((DataType.ARRAY | DataType.STRUCTURE), tuple()):
             return encode_length(len(value)) + b"".join(map(encode_data, value))

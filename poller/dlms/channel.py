@@ -98,9 +98,13 @@ class Channel:
         """Octets of the longest plain APDU that we take."""
         return self.profile.max_pdu - self._overhead
 
-    def takes(self, octets: int) -> bool:
-        """Say whether a plain APDU of that many octets can be sent: at once, or in general blocks."""
-        return octets <= self.room or self.require().supports_general_block
+    def takes(self, octets: int, *, general: bool = False) -> bool:
+        """Say whether a plain APDU of that many octets can be sent: at once, or in general blocks.
+
+        ``general``: of a service that has no protected form of its own.
+        """
+        more = _GENERAL_PROTECTION - self._overhead if general and self._overhead else 0
+        return octets + more <= self.room or self.require().supports_general_block
 
     def raw(self, apdu: bytes) -> Exchange[bytes]:
         """Send an APDU as it is, return the next one that comes: for AARQ and RLRQ."""

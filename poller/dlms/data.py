@@ -4,6 +4,8 @@ Goes in: what ``axdr`` decoded. Comes out: frozen values. A date-time keeps ever
 it is "not specified"; it becomes a datetime only on request.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import IntEnum
@@ -67,6 +69,14 @@ def _octet(field: int | None) -> int:
     return _NOT_SPECIFIED if field is None else field
 
 
+@contextmanager
+def _fitting(value: "Date | Time | DateTime") -> Iterator[None]:
+    try:
+        yield
+    except (OverflowError, ValueError):
+        raise BadParameter(f"{value} has a field that does not fit its octets") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Date:
     """A date; month 0xFD and 0xFE, day 0xFD and 0xFE have the standard's special meanings."""
@@ -85,8 +95,10 @@ class Date:
         return cls(None if year == _NO_YEAR else year, *map(_field, octets[2:]))
 
     def to_bytes(self) -> bytes:
+        """Return the 5 octets; raise BadParameter when a field does not fit."""
         year = _NO_YEAR if self.year is None else self.year
-        return year.to_bytes(2, "big") + bytes(map(_octet, (self.month, self.day, self.weekday)))
+        with _fitting(self):
+            return year.to_bytes(2, "big") + bytes(map(_octet, (self.month, self.day, self.weekday)))
 
     def to_date(self) -> date | None:
         """Return the day of the calendar, None when it is not fully specified; raise BadData when there is none."""
@@ -115,7 +127,9 @@ class Time:
         return cls(*map(_field, octets))
 
     def to_bytes(self) -> bytes:
-        return bytes(map(_octet, (self.hour, self.minute, self.second, self.hundredths)))
+        """Return the 4 octets; raise BadParameter when a field does not fit."""
+        with _fitting(self):
+            return bytes(map(_octet, (self.hour, self.minute, self.second, self.hundredths)))
 
     def to_time(self) -> time | None:
         """Return the time of day, None without hour or minute; raise BadData when there is none."""
@@ -170,8 +184,10 @@ class DateTime:
         )
 
     def to_bytes(self) -> bytes:
+        """Return the 12 octets; raise BadParameter when a field does not fit."""
         deviation = _NO_DEVIATION if self.deviation is None else self.deviation
-        tail = deviation.to_bytes(2, "big", signed=True) + bytes((_octet(self.status),))
+        with _fitting(self):
+            tail = deviation.to_bytes(2, "big", signed=True) + bytes((_octet(self.status),))
         return self.date.to_bytes() + self.time.to_bytes() + tail
 
     def to_datetime(self) -> datetime | None:

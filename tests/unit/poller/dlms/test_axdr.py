@@ -106,6 +106,15 @@ def test_elements_end_at_their_limit() -> None:
         decode_whole(b"\x01\x83\x03\x0d\x41" + bytes(MAX_ELEMENTS + 1))
 
 
+def test_values_without_content_are_as_few_as_the_octets() -> None:
+    columns = bytes.fromhex("13020b11" + "00" * 10 + "03000102")  # a number and ten columns of null-data
+    assert len(decode_whole(columns).value) == 3  # type: ignore[arg-type]
+    with pytest.raises(BadData, match="more than 208 elements"):
+        decode_whole(bytes.fromhex("1302021101ffff0003000102"))
+    with pytest.raises(BadData, match="elements in one value"):
+        decode_whole(bytes.fromhex("13020a01ffff000901ffff00" + "00" * 8 + "8101" + "00"))
+
+
 def test_text_that_is_none_is_bad_data() -> None:
     with pytest.raises(BadData, match="utf-8"):
         decode_whole(b"\x0c\x01\xff")
@@ -188,6 +197,8 @@ def test_an_empty_array_in_a_compact_array() -> None:
         Data(DataType.COMPACT_ARRAY, (Data(DataType.ARRAY, None),)),
         Data(DataType.COMPACT_ARRAY, None),
         Data(DataType.NULL, 1),
+        Data(DataType.BIT_STRING, BitString(b"\0", 9)),
+        Data(DataType.DATE, Date(0x10000, 1, 1, 1)),
     ],
 )
 def test_what_does_not_fit_its_type_is_refused(data: Data) -> None:

@@ -247,6 +247,14 @@ def test_protection_takes_room(general: bool, overhead: int) -> None:
     assert overhead - 3 <= len(sealed) - channel.room <= overhead
 
 
+def test_a_service_without_a_form_of_its_own_has_less_room() -> None:
+    channel, _ = protected()
+    assert channel.cipher
+    most = next(octets for octets in range(200, 0, -1) if channel.takes(octets, general=True))
+    assert most == protected(general=True)[0].room
+    assert len(channel.cipher.protect(bytes((0xD9,)) + bytes(most - 1))) <= 200
+
+
 def meter_of(other: Conversation, *answers: str) -> Meter:
     """Return a meter that protects its answers; with ``=`` before it one goes plain, with ``!`` the last again."""
     cipher = other._channel.cipher

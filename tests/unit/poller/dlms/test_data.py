@@ -15,6 +15,22 @@ def test_a_date_time_keeps_every_field() -> None:
     assert WHOLE.to_bytes() == bytes.fromhex("07e8060f0614172d32ff8880")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        Date(0x10000, 1, 1, 1),
+        Date(2024, 256, 1, 1),
+        Time(-1, 0, 0, 0),
+        DateTime(WHOLE.date, WHOLE.time, 0x8000, 0),
+        DateTime(WHOLE.date, WHOLE.time, 0, 256),
+        DateTime(WHOLE.date, Time(300, 0, 0, 0), 0, 0),
+    ],
+)
+def test_a_field_that_has_no_room_is_our_own_mistake(value: Date | Time | DateTime) -> None:
+    with pytest.raises(BadParameter, match="does not fit"):
+        value.to_bytes()
+
+
 def test_the_deviation_is_utc_minus_local_time() -> None:
     expected = datetime(2024, 6, 15, 20, 23, 45, 500000, timezone(timedelta(hours=2)))
     assert WHOLE.to_datetime() == expected
