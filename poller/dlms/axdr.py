@@ -17,6 +17,9 @@ MAX_DEPTH: Final = 16
 """Nesting; the deepest object of the Blue Book needs 6."""
 MAX_ELEMENTS: Final = 200_000
 """Values in one answer; the largest load profiles have some ten thousand."""
+MAX_EMPTY: Final = 16
+"""Values that an octet of a compact-array may stand for. Its description can announce 65535 values without content, and
+those in every element: without a limit twenty octets become MAX_ELEMENTS values."""
 _NESTED: Final = {DataType.ARRAY, DataType.STRUCTURE}
 
 _TYPES: Final = {int(data_type): data_type for data_type in DataType}
@@ -66,6 +69,7 @@ class Reader:
         self.octets = octets
         self.at = 0
         self._elements = 0
+        self._most = MAX_ELEMENTS
 
     @property
     def left(self) -> int:
@@ -143,10 +147,12 @@ class Reader:
 
     def compact_array(self, depth: int) -> tuple[Data, ...]:
         """Read a compact-array: one description, then the contents without tags (IEC 62056-5-3, 8.3)."""
+        begin = self.at
         described = self._description(depth)
         end = self.length() + self.at
         if end > len(self.octets):
             raise BadData(f"a compact-array ends at octet {end} of {len(self.octets)}")
+        self._most = min(MAX_ELEMENTS, self._elements + MAX_EMPTY * (end - begin))
         elements = []
         while self.at < end:
             start = self.at
@@ -155,6 +161,7 @@ class Reader:
                 raise BadData("a compact-array of elements without content")
         if self.at != end:
             raise BadData(f"the elements of a compact-array end at octet {self.at}, not {end}")
+        self._most = MAX_ELEMENTS
         return tuple(elements)
 
     def _description(self, depth: int) -> "_Description":
@@ -183,8 +190,8 @@ class Reader:
 
     def _count(self, elements: int) -> None:
         self._elements += elements
-        if self._elements > MAX_ELEMENTS:
-            raise BadData(f"more than {MAX_ELEMENTS} elements in one value")
+        if self._elements > self._most:
+            raise BadData(f"more than {self._most} elements in one value")
 
     @staticmethod
     def _check_depth(depth: int) -> None:
