@@ -9,7 +9,7 @@ CODE := common poller publisher supervisor_qos admin_api
 PYTEST := $(BIN)/python -m pytest
 CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
 
-.PHONY: run test check lint packages system bench bench-dlms clean help
+.PHONY: run test check lint packages system bench bench-dlms meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
 	@echo "make system   the tests of the whole product under supervisord, with kills"
 	@echo "make bench    the numbers: latency, CPU and memory of this machine"
+	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make clean    removes .venv and caches; the state directory stays"
 
@@ -32,6 +33,9 @@ check: $(VENV)/.test lint
 
 system: $(VENV)/.test
 	$(PYTEST) tests/faults tests/system
+
+meters: $(VENV)/.test
+	$(BIN)/python -m tests.house.meters > docs/METERS.md.new && mv docs/METERS.md.new docs/METERS.md
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench

@@ -139,12 +139,17 @@ def parse_model(text: str, file: str) -> Model:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadModel(f"{file}: no TOML: {error}") from None
     name = fields.text("name")
-    if not _NAME.fullmatch(name):
-        raise fields.bad("name", "lower case letters, digits and hyphens were expected")
+    check_name(name, f"{file}: name")
     about = _about(fields)
     model = _model(fields.table("assume"), name, fields.table("measurements"), about)
     fields.done()
     return model
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise BadModel when a text cannot be the name of a model; ``where`` begins the complaint."""
+    if not _NAME.fullmatch(name):
+        raise BadModel(f"{where}: lower case letters, digits and hyphens were expected")
 
 
 def _model(assume: _Fields, name: str, measurements: _Fields, about: About) -> Model:

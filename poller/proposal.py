@@ -12,7 +12,12 @@ from typing import Final
 from common.meter_model import Ability, Origin, Scope, Status
 from common.obis import Obis
 from poller.dlms.conversation import Profile, Transport
+from poller.dlms.xdlms import Conformance
 
+_GRANTED: Final = (
+    ("blocks", Conformance.BLOCK_TRANSFER_WITH_GET),
+    ("selection", Conformance.SELECTIVE_ACCESS),
+)
 _TEXT_LIMIT: Final = 200
 """Characters of a text that a meter told."""
 
@@ -137,6 +142,8 @@ def _expected(proposal: Proposal) -> Iterator[str]:
         if number:
             yield f"{key} = {number}"
     yield f"lists = {_text(proposal.lists)}"
+    for key, bit in _GRANTED:
+        yield f"{key} = {_text(Ability.YES if proposal.conformance & bit else Ability.NO)}"
 
 
 def _evidence(proposal: Proposal) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from common.errors import BridgeError
+from common.model_file import check_name
 from common.obis import Obis
 from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, complain, ended
 from poller.cli.connection import Connection, arguments_of, connection, parser, run
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(arguments, int):
         return arguments
     try:
+        if arguments.propose:
+            check_name(arguments.propose, "--propose")
         where = connection(arguments)
     except BridgeError as error:
         complain(error)

@@ -40,7 +40,9 @@ def test_an_entry_has_all_that_is_known() -> None:
     text = proposal().to_toml("hall", 3333)
     found = parse_model(text, "hall.toml")
     assert (found.server_physical, found.address_size, found.authentication, found.referencing) == (17, 4, "lls", "sn")
-    assert (found.about.expected.max_info, found.about.expected.window) == (128, 1)
+    expected = found.about.expected
+    assert (expected.max_info, expected.window) == (128, 1)
+    assert (expected.lists, expected.blocks, expected.selection) == (Ability.UNKNOWN, Ability.YES, Ability.YES)
     assert [(each.obis, each.period_s) for each in found.about.profiles] == [("1-0:99.1.0", 900), ("1-0:99.2.0", None)]
     assert "# frequency is not here" in text
     assert "scaler -1" in text
