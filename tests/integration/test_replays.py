@@ -8,6 +8,8 @@ import pytest
 
 from common.catalogue import MODELS
 from common.meter_model import Evidence, Origin, Scope
+from poller.capture import OUT, read_capture
+from tests.support.recording import METERS, record
 from tests.support.replays import FOLDER, NAMES, captured, payload, play, told
 
 VECTORS: Final[dict[str, bytes]] = {
@@ -66,6 +68,16 @@ def test_what_models_name_is_there() -> None:
     assert {path.stem for path in FOLDER.glob("*.toml")} == set(NAMES)
     named = {vector for model in MODELS.values() for item in model.about.evidence for vector in item.vectors}
     assert named <= set(VECTORS)
+
+
+@pytest.mark.parametrize("name", METERS)
+def test_the_simulator_is_recorded_as_it_was(name: str, tmp_path: Path) -> None:
+    """Requests are the same octets as before; answers may have other values."""
+    record(name, tmp_path)
+    before, now = captured(name), read_capture(tmp_path / f"{name}.jsonl")
+    assert before.header == now.header
+    sent = [b"".join(piece.octets for piece in capture.pieces if piece.way == OUT) for capture in (before, now)]
+    assert sent[0] == sent[1]
 
 
 @pytest.mark.parametrize("name", NAMES)

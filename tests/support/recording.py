@@ -6,6 +6,7 @@ They prove that client and simulator agree, and that a model's assumptions open 
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from common.catalogue import Model, model
@@ -40,7 +41,7 @@ METERS: Final[Mapping[str, tuple[str, Personality]]] = {
 """Which replay is recorded as which family, from a simulated meter with its addresses and clients."""
 
 
-def record(name: str) -> None:
+def record(name: str, folder: Path = FOLDER) -> None:
     """Read a simulated meter once, and keep what passed."""
     family, kind = METERS[name]
     assumed = model(family)
@@ -59,7 +60,7 @@ def record(name: str) -> None:
         profile.referencing,
         family,
     )
-    with (FOLDER / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
+    with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
         write_capture(stream, redact(Capture(header, tuple(recorder.pieces))))
 
 
