@@ -51,6 +51,12 @@ def test_a_transport_brings_its_port(more: dict[str, object], port: int, transpo
     assert (made.port, made.transport, made.address_size) == (port, transport, size)
 
 
+def test_a_model_brings_how_its_attributes_are_named() -> None:
+    body = {"name": "hall", "ip_address": "10.0.0.7", "model": "landis-gyr"}
+    assert new_meter(body).referencing == "sn"
+    assert new_meter(body | {"referencing": "ln"}).referencing == "ln"
+
+
 def test_a_password_means_that_it_is_used_unless_said_otherwise() -> None:
     assert new_meter(LEAST | {"password": "x"}).authentication == "lls"
     assert new_meter(LEAST | {"password": "x", "authentication": "none"}).authentication == "none"

@@ -15,7 +15,7 @@ from common.catalogue import (
     measurement,
     model,
 )
-from common.meter_model import REAL, Scope, Status
+from common.meter_model import REAL, Ability, Scope, Status
 from common.model_file import BadModel
 from common.obis import Obis
 
@@ -80,6 +80,17 @@ def test_a_model_claims_what_its_evidence_shows(name: str) -> None:
     shown = {item.scope for item in about.evidence if item.replay and item.origin in REAL}
     assert (about.reading is Status.REPLAYED) == (Scope.READING in shown)
     assert (about.push is Status.REPLAYED) == (Scope.PUSH in shown)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_ability_is_what_a_known_conformance_block_grants(name: str) -> None:
+    """Without a block that somebody has seen, nothing is promised."""
+    expected = model(name).about.expected
+    for bit, ability in ((9, expected.lists), (12, expected.blocks), (2, expected.selection)):
+        granted = Ability.UNKNOWN if expected.conformance is None else Ability.NO
+        if expected.conformance is not None and expected.conformance & 1 << bit:
+            granted = Ability.YES
+        assert ability is granted
 
 
 @pytest.mark.parametrize(
