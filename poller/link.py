@@ -178,7 +178,7 @@ class MeterLink:
     def _barred(self, wait: float, cause: str, detail: str) -> None:
         self.next_attempt = self._clock.monotonic() + wait
         self._vitals.condition("connection", "")
-        self._vitals.condition("auth", f"the meter refuses the password: {detail}; next try in {wait:.0f} s")
+        self._vitals.condition("auth", f"the meter refuses us: {detail}; next try in {wait:.0f} s")
         if self._vitals.enter(MeterState.AUTH_FAILED, cause, detail):
             log.error("refused, no try before %.0f s or new settings: %s", wait, detail)
 

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ref = parse_item(arguments.item, where.model)
         parameters = None if arguments.value is None else parse_value(arguments.value)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     method = MethodRef(ref.class_id, ref.obis, ref.attribute)
     return run(where, lambda session: _invoke(session, method, parameters, as_json=arguments.json))
@@ -49,7 +49,7 @@ def _invoke(session: Session, method: MethodRef, parameters: Data | None, *, as_
     try:
         returned = session.action(method, parameters)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=as_json)
     raw = None if returned is None else raw_of(returned)
     if as_json:
         name = {"obis": str(method.obis), "class": method.class_id, "method": method.method}

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             capture = Capture(_header(where, arguments.model or ""), tuple(recorder.pieces))
             _write(path, redact(capture, serials=arguments.redact_serials))
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     if recorder.dropped:
         sys.stderr.write(f"{recorder.dropped} octets more than a capture takes are not in it\n")
@@ -61,9 +61,9 @@ def _record(where: Connection, recorder: Recorder, items: Sequence[AttributeRef]
     try:
         with opened(where, recorder.tap) as session:
             listed = _list(session, where) if objects else True
-            results = Questions(session).ask_all(items)
+            results = Questions(session, as_json=where.as_json).ask_all(items)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=where.as_json)
         return SOME_DONE if recorder.pieces else NOTHING_DONE
     return ALL_DONE if listed and all(result.succeeded for result in results) else SOME_DONE
 
@@ -74,7 +74,7 @@ def _list(session: Session, where: Connection) -> bool:
     try:
         read_list(session, where)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=where.as_json)
         return False
     return True
 

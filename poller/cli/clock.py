@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         obis = Obis.parse(arguments.clock)
         limits = _limits(arguments.max_correction)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     if arguments.sync:
         return run(where, lambda session: _sync(session, obis, limits, as_json=arguments.json))
@@ -72,7 +72,7 @@ def _show(session: Session, obis: Obis, *, as_json: bool) -> int:
     try:
         clock = session.run(read_clock(session.conversation, obis), OBJECT_REQUESTS)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=as_json)
     offset = None if clock.moment is None else _now() - clock.moment
     if as_json:
         print(json.dumps(_row(clock, offset)))
@@ -85,7 +85,7 @@ def _sync(session: Session, obis: Obis, limits: CorrectionLimits, *, as_json: bo
     try:
         done = session.run(synchronise(session.conversation, _now, limits, obis), OBJECT_REQUESTS)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=as_json)
     if as_json:
         before, after = _seconds(done.before), _seconds(done.after)
         print(json.dumps({"before_s": before, "step": done.step, "after_s": after, "verified": done.verified}))

@@ -1,8 +1,10 @@
 """How the commands of the meter's side end: exit codes, and errors as a line with what to look at next.
 
-In: typed errors. Out: ``kind: detail`` on standard error, and below it a hint where there is one.
+In: typed errors. Out: ``kind: detail`` on standard error, below it a hint where there is one; with ``--json`` a
+line ``{"error": {"kind", "detail", "at", "hint"}}``, the last two where there is something to say.
 """
 
+import json
 import sys
 from typing import Final
 
@@ -37,7 +39,7 @@ _HINTS: Final[tuple[tuple[type[BridgeError], str], ...]] = (
     ),
     (
         protocol.AssociationRefused,
-        "is --client-id one that the meter knows, with this --security and --referencing?",
+        "is --client-id one that the meter knows, with this --security, --referencing and --system-title?",
     ),
     (protocol.DecipheringFailed, "are the keys those of this meter, --system-title, --server-title and --suite right?"),
     (protocol.CounterRefused, "begin from the meter's own counter with --read-counter"),
@@ -53,15 +55,19 @@ class BadArgument(Hopeless):
     """An argument beyond its bounds, or in contradiction to another."""
 
 
-def complain(error: BridgeError, where: str = "") -> None:
+def complain(error: BridgeError, where: str = "", *, as_json: bool = False) -> None:
     """Say on standard error what went wrong, and what to look at next."""
-    sys.stderr.write(f"{where}{': ' if where else ''}{error.kind}: {error.detail}\n")
     hint = next((text for leaf, text in _HINTS if isinstance(error, leaf)), "")
+    if as_json:
+        told = {"kind": error.kind, "detail": error.detail, "at": where, "hint": hint}
+        sys.stderr.write(json.dumps({"error": {name: text for name, text in told.items() if text}}) + "\n")
+        return
+    sys.stderr.write(f"{where}{': ' if where else ''}{error.kind}: {error.detail}\n")
     if hint and not where:
         sys.stderr.write(f"  {hint}\n")
 
 
-def ended(error: BridgeError) -> int:
+def ended(error: BridgeError, *, as_json: bool = False) -> int:
     """Complain, and return the exit code: the meter said no, or there is no link to say anything."""
-    complain(error)
+    complain(error, as_json=as_json)
     return NOTHING_DONE if isinstance(error, Relink | Hopeless) else SOME_DONE

@@ -108,6 +108,7 @@ class Connection:
     counter_file: Path | None
     read_counter: bool
     trace: bool
+    as_json: bool
     model: Model | None
 
 
@@ -126,6 +127,7 @@ def connection(arguments: argparse.Namespace) -> Connection:
         Path(arguments.counter_file) if arguments.counter_file else None,
         arguments.read_counter,
         arguments.trace,
+        arguments.json,
         chosen,
     )
 
@@ -141,15 +143,13 @@ def _line(arguments: argparse.Namespace) -> "LineSettings | None":
 def _profile(arguments: argparse.Namespace, chosen: Model | None) -> Profile:
     """Return what is given, else the model's, else none and one-octet addresses; raise BadAddress or BadParameter."""
     mechanism = Mechanism(arguments.auth or (chosen.authentication if chosen else Mechanism.NONE))
-    logical, physical, size = arguments.server_id, arguments.server_physical, arguments.address_size
-    if logical is None and chosen is not None:
-        logical, physical, size = chosen.server_logical, chosen.server_physical, chosen.address_size
+    logical, physical, size = _server(arguments, chosen)
     client = arguments.client_id
     keys = _keys(arguments)
     return Profile(
         transport=_transport(arguments, chosen),
         client_id=client if client is not None else chosen.client_id if chosen else DEFAULT_CLIENT,
-        server_logical=DEFAULT_SERVER if logical is None else logical,
+        server_logical=logical,
         server_physical=physical,
         address_size=size,
         mechanism=mechanism,
@@ -159,6 +159,16 @@ def _profile(arguments: argparse.Namespace, chosen: Model | None) -> Profile:
         security=_security(arguments, keys),
         referencing=_referencing(arguments, chosen),
     )
+
+
+def _server(arguments: argparse.Namespace, chosen: Model | None) -> tuple[int, int | None, int | None]:
+    """Return logical and physical address and size; the model's size goes with the model's own address alone."""
+    logical, physical, size = arguments.server_id, arguments.server_physical, arguments.address_size
+    if chosen is None or logical is not None:
+        return DEFAULT_SERVER if logical is None else logical, physical, size
+    if physical is not None:
+        return chosen.server_logical, physical, size
+    return chosen.server_logical, chosen.server_physical, chosen.address_size if size is None else size
 
 
 def _transport(arguments: argparse.Namespace, chosen: Model | None) -> Transport:
@@ -257,7 +267,7 @@ def run(where: Connection, use: Callable[[Session], int]) -> int:
         with opened(where) as session:
             return use(session)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=where.as_json)
         return NOTHING_DONE
 
 

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind = Kind(arguments.transport)
         parts = _capture(text, kind, keys) if text.lstrip().startswith("{") else _octets(text, kind, keys)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     return SOME_DONE if _show(parts, as_json=arguments.json) else ALL_DONE
 

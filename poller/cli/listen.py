@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ending = _Ending(arguments.count, arguments.timeout, clock)
         _serve(arguments, clock, ending)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     return ending.code
 

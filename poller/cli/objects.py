@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_name(arguments.propose, "--propose")
         where = connection(arguments)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     use = _propose if arguments.propose else _list
     return run(where, lambda session: use(session, where, arguments))
@@ -87,9 +87,9 @@ def _list(session: Session, where: Connection, arguments: argparse.Namespace) ->
     try:
         found = read_list(session, where)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=arguments.json)
     wanted = [each for each in found if arguments.class_id in {None, each.class_id}]
-    values = _values(session, wanted) if arguments.values else {}
+    values = _values(session, wanted, as_json=arguments.json) if arguments.values else {}
     if arguments.json:
         print(json.dumps([_row(each, values.get((each.class_id, each.obis), [])) for each in wanted]))
     else:
@@ -104,7 +104,7 @@ def _propose(session: Session, where: Connection, arguments: argparse.Namespace)
     try:
         found = discover(session)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=arguments.json)
     if arguments.json:
         print(json.dumps(found.wishes()))
     else:
@@ -112,9 +112,10 @@ def _propose(session: Session, where: Connection, arguments: argparse.Namespace)
     return ALL_DONE if found.found else SOME_DONE
 
 
-def _values(session: Session, objects: Sequence[Listed]) -> Values:
+def _values(session: Session, objects: Sequence[Listed], *, as_json: bool) -> Values:
     values: dict[tuple[int, Obis], list[Result]] = {}
-    for result in Questions(session).ask_all([ref for each in objects for ref in _readable(each)]):
+    refs = [ref for each in objects for ref in _readable(each)]
+    for result in Questions(session, as_json=as_json).ask_all(refs):
         values.setdefault((result.ref.class_id, result.ref.obis), []).append(result)
     return values
 

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         obis = Obis.parse(arguments.obis, a=None if where.model is None else 1, b=channel)
         window, columns = window_of(arguments), _columns(arguments.columns)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     return run(where, lambda session: _show(session, arguments, _read(session, obis, window, columns)))
 
@@ -86,7 +86,7 @@ def _show(session: Session, arguments: argparse.Namespace, reading: Exchange[Row
     try:
         found = session.run(reading, REQUESTS)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=arguments.json)
     if arguments.json:
         print(json.dumps(_json(found)))
     else:

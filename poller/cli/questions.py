@@ -21,8 +21,9 @@ from poller.session import Session
 class Questions:
     """What is asked of one meter in one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, as_json: bool = False) -> None:
         self._session = session
+        self._as_json = as_json
         self._clock = SystemClock()
         self._listed: dict[AttributeRef, Data] = {}
         self._broken: BridgeError | None = None
@@ -35,7 +36,7 @@ class Questions:
         results = [self._result(ref) for ref in items]
         for result in results:
             if isinstance(result.answer, BridgeError):
-                complain(result.answer, str(result.ref.obis))
+                complain(result.answer, str(result.ref.obis), as_json=self._as_json)
         return results
 
     def _ask_lists(self, refs: Iterable[AttributeRef]) -> None:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = connection(arguments)
         items = items_of(arguments.items, where)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     results = _read(where, items)
     print_results(results, as_json=arguments.json)
@@ -53,9 +53,9 @@ def _read(where: Connection, items: Sequence[AttributeRef]) -> list[Result]:
     """Return a result for each item; a link that cannot be made is the error of all of them."""
     try:
         with opened(where) as session:
-            return Questions(session).ask_all(items)
+            return Questions(session, as_json=where.as_json).ask_all(items)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=where.as_json)
         return [Result(ref, error) for ref in items]
 
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = connection(arguments)
         ref, data = parse_item(arguments.item, where.model), parse_value(arguments.value)
     except BridgeError as error:
-        complain(error)
+        complain(error, as_json=arguments.json)
         return NOTHING_DONE
     return run(where, lambda session: _write(session, ref, data, as_json=arguments.json))
 
@@ -43,7 +43,7 @@ def _write(session: Session, ref: AttributeRef, data: Data, *, as_json: bool) ->
     try:
         session.set(ref, data)
     except BridgeError as error:
-        return ended(error)
+        return ended(error, as_json=as_json)
     name = f"{ref.class_id}/{ref.obis}/{ref.attribute}"
     row = {"obis": str(ref.obis), "class": ref.class_id, "attribute": ref.attribute, "written": raw_of(data)}
     print(json.dumps(row) if as_json else f"{name} written")

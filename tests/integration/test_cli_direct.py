@@ -144,6 +144,20 @@ def test_a_refused_connection_says_what_to_look_at(cli: Cli) -> None:
     ]
 
 
+def test_errors_are_json_where_json_is_asked_for(cli: Cli) -> None:
+    done = cli("clock", "--json", "--host", "127.0.0.1", "--port", "1", meter="", code=2)
+    error = json.loads(done.stderr)["error"]
+    assert (done.stdout, error["kind"]) == ("", "connect_refused")
+    assert error["hint"] == "is the meter's module on, and is this its port?"
+    error = json.loads(cli("read", "--json", "3/1-0:99.99.0", code=2).stderr)["error"]
+    assert (error["kind"], error["at"]) == ("object_undefined", "1-0:99.99.0")
+
+
+def test_an_address_that_is_given_goes_before_that_of_the_model(cli: Cli) -> None:
+    """The meter's address is 1/17 in four octets, the model's 1 in one."""
+    assert cli("read", "--model", "generic", ENERGY).stdout.startswith(ENERGY.split("/")[-1])
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
