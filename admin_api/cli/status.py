@@ -18,7 +18,7 @@ from common.meter_state import DesiredState, MeterState
 
 if TYPE_CHECKING:
     from common.store.engine import Store
-    from common.store.model import AlarmRow, ComponentRow, LatestRow, Meter, MeterStateRow
+    from common.store.model import AlarmRow, ComponentRow, LatestRow, Meter, MeterStateRow, MeterWish
 
 COMPONENTS: Final = ("supervisor", "publisher")
 SILENT_MS: Final = 15_000  # each speaks once a second; supervisord has replaced a dead one well within this
@@ -126,6 +126,19 @@ def _age_s(row: "ComponentRow | None", now_ms: int) -> float | None:
     return None if row is None else max(0.0, (now_ms - row.updated_ms) / 1000)
 
 
+def _protection(wish: "MeterWish") -> str:
+    """Return level, suite, titles and ways of protection; titles are no secret."""
+    told = (
+        (True, wish.security),
+        (wish.security != "none", f"suite {wish.security_suite}"),
+        (wish.client_title, f"our title {wish.client_title}"),
+        (wish.server_title, f"its title {wish.server_title}"),
+        (wish.dedicated_key, "dedicated key"),
+        (wish.general_ciphering, "general ciphering"),
+    )
+    return ", ".join(text for holds, text in told if holds)
+
+
 def _described(meter: "Meter", state: "MeterStateRow", now_ms: int) -> dict[str, str]:
     wish = meter.wish
     return {
@@ -133,6 +146,7 @@ def _described(meter: "Meter", state: "MeterStateRow", now_ms: int) -> dict[str,
         "number": str(meter.id),
         "uid": meter.uid.hex(),
         "address": f"{wish.transport} {wish.ip_address}:{wish.port} client {wish.client_id}, {wish.authentication}",
+        "protection": _protection(wish),
         "model": wish.model,
         "interval": f"{wish.interval_s:g} s",
         "wish": f"{wish.desired_state} (revision {meter.revision}, the worker obeys {state.revision})",

@@ -50,6 +50,9 @@ class Database:
         except (exc.OperationalError, exc.TimeoutError) as error:
             if "no such table" in str(error):
                 raise StoreDamaged(f"{self._name}: no schema yet; `meterctl init` makes it") from None
+            if "no such column" in str(error):
+                why = "of an older version; stop that one, then `meterctl run` or `meterctl init` brings it up to this"
+                raise StoreDamaged(f"{self._name}: {why}") from None
             raise StoreUnavailable(f"{self._name}: {_first_line(error)}") from error
         except exc.SQLAlchemyError as error:
             raise StoreDamaged(f"{self._name}: {_first_line(error)}") from error

@@ -278,6 +278,7 @@ def test_the_status_shows_values_counters_and_alarms(meterctl: Meterctl, store: 
     assert ended.code == 0
     for text in ("131.25 V", "relay", "failed: timeout", "reads_ok", "process 4711", "not synchronised"):
         assert text in ended.out
+    assert "protection" in ended.out
     document = meterctl("status", "hall", "--json").document
     assert cast("dict[str, object]", document["state"])["status"] == "active"
     assert cast("dict[str, object]", document["latest"])["seq"] == 7

@@ -107,6 +107,13 @@ def test_a_store_that_was_never_made_says_what_makes_it(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_store_of_an_older_version_says_what_brings_it_up(store: Store, tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.WISH) as connection:
+        connection.execute(text("ALTER TABLE meters DROP COLUMN security"))
+    with pytest.raises(StoreDamaged, match="older version; stop that one, then `meterctl run`"):
+        store.meters.list()
+
+
 def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"garbage, garbage, garbage" * 100)
     store = _open(tmp_path)
