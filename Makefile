@@ -26,7 +26,7 @@ run: $(VENV)/.run
 	@exec $(BIN)/meterctl run --embedded --state $(STATE)
 
 test: $(VENV)/.test packages lint
-	$(PYTEST)
+	$(PYTEST) --hypothesis-profile=long
 
 check: $(VENV)/.test lint
 	$(PYTEST) tests/unit tests/properties tests/house -m "not slow"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import BridgeError, Reassociate, Relink
@@ -329,18 +329,15 @@ def same(fast: Driver, plain: Driver) -> None:
 
 
 @given(ASKED)
-@settings(max_examples=200, deadline=None)
 def test_over_hdlc_nothing_but_the_time_differs(asked: Asked) -> None:
     compare(Transport.HDLC, asked)
 
 
 @given(ASKED)
-@settings(max_examples=200, deadline=None)
 def test_over_wrapper_nothing_but_the_time_differs(asked: Asked) -> None:
     compare(Transport.WRAPPER, asked)
 
 
 @given(st.sampled_from(Transport), ASKED)
-@settings(max_examples=200, deadline=None)
 def test_under_protection_nothing_but_the_time_differs(transport: Transport, asked: Asked) -> None:
     compare(transport, asked, protected=True)

@@ -124,6 +124,12 @@ def _row(time: datetime, counter: int, clock_column: int) -> Data:
     return structure(*cells)
 
 
+@lru_cache(64)
+def _rows(start: datetime, period: timedelta, count: int, clock_column: int) -> tuple[tuple[datetime, Data], ...]:
+    times = [start + period * number for number in range(count)]
+    return tuple((time, _row(time, 1000 + number, clock_column)) for number, time in enumerate(times))
+
+
 @dataclass
 class Profile:
     """A load profile of a clock and a counter at regular times, the oldest row first.
@@ -148,7 +154,7 @@ class Profile:
         return _row(time, round((time - self.start) / self.period) + 1000, self.clock_column)
 
     def rows(self) -> list[tuple[datetime, Data]]:
-        rows = [(time, self.row(time)) for time in self.times()]
+        rows = list(_rows(self.start, self.period, self.count, self.clock_column))
         return rows[::-1] if self.newest_first else rows
 
     def everything(self) -> Data:
