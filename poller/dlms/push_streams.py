@@ -174,13 +174,7 @@ class RawPushes:
 
     def feed(self, octets: bytes) -> list[Payload]:
         self._buffer += octets
-        payloads: list[Payload] = []
-        while len(self._buffer) >= self._needed and self._buffer:
-            end = extent(bytes(self._buffer))
-            if end is None:  # looked at again when it has grown by a quarter: work stays in step with the input
-                self._needed = len(self._buffer) + len(self._buffer) // 4 + 1
-                break
-            payloads.append((Origin(), self._cut(end)))
+        payloads = self._complete() if len(self._buffer) >= self._needed else []
         if len(self._buffer) > MAX_PAYLOAD:
             self._cut(len(self._buffer))
             payloads.append((Origin(), BadFrame(f"{MAX_PAYLOAD} octets without an end of a push")))
@@ -194,6 +188,19 @@ class RawPushes:
             payloads.append((Origin(), self._cut(len(self._buffer))))
         return payloads
 
+    def _complete(self) -> list[Payload]:
+        """Cut off all that is complete, in one look: of many small pushes each is looked at once."""
+        octets, at = bytes(self._buffer), 0
+        payloads: list[Payload] = []
+        while at < len(octets) and (end := extent(octets, at)) is not None:
+            payloads.append((Origin(), octets[at:end]))
+            at = end
+        del self._buffer[:at]
+        self._counters.frames_received += len(payloads)
+        left = len(self._buffer)
+        self._needed = left + left // 4 + 1  # grown by a quarter: work stays in step with the input
+        return payloads
+
     def _cut(self, end: int) -> bytes:
         taken = bytes(self._buffer[:end])
         del self._buffer[:end]
@@ -202,9 +209,10 @@ class RawPushes:
         return taken
 
 
-def extent(octets: bytes) -> int | None:
-    """Return how many octets the APDU has that octets begin with; None when it is not complete, or has no end."""
+def extent(octets: bytes, at: int = 0) -> int | None:
+    """Return where the APDU ends that begins at an octet; None when it is not complete, or has no end."""
     reader = Reader(octets)
+    reader.at = at
     try:
         _skip(reader, reader.octet())
     except BadData:
