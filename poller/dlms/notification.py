@@ -55,11 +55,6 @@ class Notification:
     """The time of an information-report, a text of its own kind."""
 
 
-def is_unsolicited(octets: bytes) -> bool:
-    """Say whether an APDU is one of the three services."""
-    return bool(octets) and octets[0] in UNSOLICITED
-
-
 def decode_notification(octets: bytes) -> Notification:
     """Return what a received APDU of one of the three services says."""
     if not octets:

@@ -7,7 +7,7 @@ answer makes no sense is not written again: nobody knows what was.
 from collections.abc import Callable, Sequence
 
 from common.errors import Again, BridgeError, Skip
-from poller.dlms.axdr import encode_data, encode_length
+from poller.dlms.axdr import encode_data
 from poller.dlms.channel import Channel
 from poller.dlms.data import Data
 from poller.dlms.descriptors import AttributeRef, Selection
@@ -26,6 +26,7 @@ from poller.dlms.set_service import (
     encode_set_first,
     encode_set_list,
     encode_set_list_first,
+    encode_values,
 )
 from poller.dlms.xdlms import Conformance
 
@@ -77,13 +78,13 @@ def _set_alone(channel: Channel, ref: AttributeRef, data: Data) -> Exchange[Brid
 def _set_list(channel: Channel, items: Sequence[Item]) -> Exchange[list[BridgeError | None]]:
     invoke = channel.next_invoke()
     refs = [ref for ref, _ in items]
-    values = encode_length(len(items)) + b"".join(encode_data(data) for _, data in items)
+    values = encode_values([data for _, data in items])
     request = encode_set_list(invoke, refs, values)
     if channel.takes(len(request)):
         results = _results((yield from _call(channel, request, invoke)), len(items), with_list=True)
     else:
         results = yield from _blocks(
-            channel, invoke, lambda part: encode_set_list_first(invoke, refs, part), values, len(items)
+            channel, invoke, lambda part: encode_set_list_first(invoke, refs, part), checked(values), len(items)
         )
     return [named(error, ref) if error else None for ref, error in zip(refs, results, strict=True)]
 

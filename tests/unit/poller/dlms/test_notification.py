@@ -6,7 +6,7 @@ from common.obis import Obis
 from poller.dlms.data import Data, DataType, Date, DateTime, Time
 from poller.dlms.descriptors import AttributeRef
 from poller.dlms.errors import BadData, UnexpectedReply
-from poller.dlms.notification import Notification, NotificationKind, decode_notification, is_unsolicited
+from poller.dlms.notification import Notification, NotificationKind, decode_notification
 
 FIVE = Data(DataType.UINT8, 5)
 MOMENT = DateTime(Date(2026, 1, 2, 5), Time(3, 4, 5, 0), -60, 0)
@@ -39,16 +39,6 @@ def test_an_information_report_names_its_variables() -> None:
     assert found.names == (0x0100, 0x0108)
     assert found.data == Data(DataType.STRUCTURE, (FIVE, FIVE))
     assert found.text_moment == "26"
-
-
-def test_what_nobody_asked_for_is_told_by_its_tag() -> None:
-    assert [is_unsolicited(octets) for octets in (b"\x0f", b"\xc2", b"\x18", b"\xc4", b"")] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
 
 
 @pytest.mark.parametrize(

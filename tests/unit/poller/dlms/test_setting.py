@@ -198,6 +198,12 @@ def test_a_long_list_goes_in_blocks() -> None:
     assert max(map(len, meter.asked[1:])) <= 100
 
 
+def test_the_values_of_a_list_are_together_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poller.dlms.sending.MAX_VALUE", 2000)
+    with pytest.raises(BadParameter, match="2000 at most"):
+        write_many(Store(), [LONG, LONG], granting(100))
+
+
 def test_a_list_answered_wrongly_is_not_written_again() -> None:
     with pytest.raises(UnexpectedReply, match="2 results"):
         write_many(script("c505II 01 00"), [FIVE, SIX], granting(0x1900))
