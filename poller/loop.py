@@ -147,15 +147,25 @@ class Loop:
         if not cycle.quantities:
             counters["cycles_failed"] += 1
             log.debug("a cycle brought nothing: %s", {key: error.kind for key, error in cycle.errors.items()})
+            self._judge_failures(cycle)
             return
         counters["cycles_partial" if cycle.errors else "cycles_ok"] += 1
         self._vitals.cycle(cycle.duration_ms)
         self._vitals.read_succeeded()
+        if self._vitals.state is MeterState.ERROR:
+            self._vitals.enter(MeterState.ACTIVE)
         self._judge_duration(cycle, wanted)
         reading = Reading(
             tuple(cycle.quantities), cycle.failures(), self._quality(cycle), duration_ms=cycle.duration_ms
         )
         self._feed.publish(reading, cycle.ts_ms, cycle.boot_ms)
+
+    def _judge_failures(self, cycle: Cycle) -> None:
+        """Say so when the meter has nothing of what is wished: more asking does not help, other wishes do."""
+        if cycle.lost or self.link.reader.wanted(self._file.measurements):
+            return
+        error = next(iter(cycle.errors.values()))
+        self._vitals.enter(MeterState.ERROR, error.kind, f"the meter has nothing of what is to be read: {error.detail}")
 
     def _quality(self, cycle: Cycle) -> tuple[Quality, ...]:
         problems = self._plausibility.check(cycle.quantities, self._vitals.facts.get("serial_number", ""))
@@ -256,7 +266,9 @@ class Loop:
         self._news = self._watch.look() or self._news
 
     def _hold_conditions(self) -> None:
-        self._vitals.condition("process", self._watch.problem and f"worker file refused: {self._watch.problem}")
+        refused = self._watch.problem and f"worker file refused: {self._watch.problem}"
+        lacking = self._vitals.detail if self._vitals.state is MeterState.ERROR else ""
+        self._vitals.condition("process", refused or lacking)
         hour_ago = self._clock.monotonic() - HOUR_S
         many = len(self._damage) == HDLC_ERRORS_PER_HOUR and self._damage[0] > hour_ago
         self._vitals.condition("hdlc", f"{HDLC_ERRORS_PER_HOUR} damaged frames or more within an hour" if many else "")

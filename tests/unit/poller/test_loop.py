@@ -74,6 +74,18 @@ def test_a_quantity_that_fails_twice_is_named_and_asked_again_in_the_next_cycle(
     assert night.last.counters["cycles_partial"] == 1
 
 
+def test_a_meter_that_has_nothing_of_what_is_wished_says_so_until_the_wish_is_another(tmp_path: Path) -> None:
+    wrong = tuple(replace(item, obis=item.obis.replace("1-1:", "1-0:")) for item in MEASUREMENTS)
+    night = Night(tmp_path, measurements=wrong)
+    night.at(60, lambda: night.change(measurements=MEASUREMENTS))
+    night.play(120)
+    said = [beat for _, beat in night.feed.beats if beat.state is MeterState.ERROR]
+    assert "nothing of what is to be read: object-undefined" in said[-1].conditions["process"]
+    assert night.states()[-2:] == [(MeterState.ERROR, "object_undefined"), (MeterState.ACTIVE, "")]
+    assert "process" not in night.last.conditions
+    assert 60 <= night.times[0] <= 65
+
+
 def test_five_failed_cycles_are_a_reconnect(tmp_path: Path) -> None:
     night = Night(tmp_path)
     night.at(10, lambda: night.fault(FaultKind.BUSY, lasting=14.0))
