@@ -10,6 +10,7 @@ from poller.dlms import gcm
 from poller.dlms.errors import DecipheringFailed
 from poller.dlms.explain.memory import Memory
 from poller.dlms.explain.tree import Scan
+from poller.dlms.security import KEY_OCTETS
 
 GENERAL_GLO, GENERAL_DED, GENERAL = 0xDB, 0xDC, 0xDD
 SERVICES: Final = {
@@ -117,7 +118,7 @@ def _open(memory: Memory, sc: int, nonces: list[bytes], sealed: bytes, *, dedica
     if keys is None or sc & _COMPRESSED:
         return None
     key = memory.dedicated_key if dedicated else keys.broadcast_key if sc & _BROADCAST else keys.encryption_key
-    if key:
+    if len(key) == KEY_OCTETS:  # a dedicated key is what the line says it is
         for nonce in nonces:
             try:
                 return _opened(key, keys.authentication_key, nonce, sc, sealed)

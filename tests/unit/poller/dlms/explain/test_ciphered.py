@@ -56,6 +56,13 @@ def test_a_dedicated_key_is_learnt_from_the_initiate() -> None:
     assert "authentication tag: right" in after
 
 
+def test_a_dedicated_key_of_another_size_opens_nothing() -> None:
+    explainer = Explainer(Kind.APDU, KEYS)
+    explainer.feed(b"\x01\x01\x05short" + bytes.fromhex("0000065f1f0400007e1f04b0"))
+    after = told(explainer.feed(glo(sealed(0x30, DK), 0xD0)))
+    assert "authentication tag: not confirmed by any key and title at hand" in after
+
+
 @pytest.mark.parametrize(
     ("keys", "control", "verdict"),
     [
