@@ -11,12 +11,25 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.errors import BridgeError
+from common.store.errors import BadWish
 
 GAP: Final = "  "  # between the columns of a plain table
 NEVER: Final = "never"
 
 _SPANS: Final = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 _SHORT: Final = 100.0  # seconds; above it minutes are easier to read
+
+OPTIONS: Final = {  # of add and edit, where they are called otherwise than the part of a wish that they give
+    "ip_address": "--host",
+    "server_logical": "--server-id",
+    "authentication": "--auth",
+    "password": "--password-file, --keys-file or DLMS_PASSWORD",
+    "encryption_key": "--keys-file",
+    "authentication_key": "--keys-file",
+    "client_title": "--system-title",
+    "dedicated_key": "--dedicated",
+    "general_ciphering": "--general",
+}
 
 
 def show_json(document: object) -> None:
@@ -52,7 +65,9 @@ def show_error(error: BridgeError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"kind": error.kind, "detail": error.detail}}, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}", file=sys.stderr)
+        option = OPTIONS.get(error.field, "") if isinstance(error, BadWish) else ""
+        given = f" (given by {option})" if option else ""
+        print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}{given}", file=sys.stderr)
 
 
 def value_text(value: object) -> str:

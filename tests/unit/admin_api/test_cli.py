@@ -268,6 +268,12 @@ def test_the_list_shows_state_and_age(meterctl: Meterctl, store: Store) -> None:
     assert lines[1].split()[:5] == ["1", "hall", "192.0.2.1:3333", "microstar", "active"]
 
 
+def test_a_wish_that_lacks_something_names_the_option_that_gives_it(meterctl: Meterctl) -> None:
+    ended = meterctl("add", "hall", "--host", "192.0.2.1", "--security", "both")
+    assert ended.code == 2
+    assert ended.err.endswith("(given by --system-title)\n")
+
+
 def test_the_status_shows_values_counters_and_alarms(meterctl: Meterctl, store: Store) -> None:
     meterctl("add", "hall", "--host", "192.0.2.1")
     uid = store.meters.get(1).uid
