@@ -93,6 +93,19 @@ def test_a_wrong_key_is_an_authentication_that_failed(tmp_path: Path) -> None:
         assert worker.stop() == 0
 
 
+def test_keys_that_change_are_in_force_at_once(tmp_path: Path) -> None:
+    assert KEYS is not None
+    right = Secret(KEYS.encryption.hex())
+    with Fleet([MeterSpec("m", "secure")]) as fleet, secured(tmp_path, fleet) as worker:
+        worker.reads(2)
+        worker.change(encryption_key=Secret("00" * 16))
+        worker.in_state(MeterState.AUTH_FAILED)
+        worker.change(encryption_key=right)
+        worker.in_state(MeterState.ACTIVE)
+        worker.reads(2)
+        assert worker.stop() == 0
+
+
 def test_a_digest_proves_us_without_keys(tmp_path: Path) -> None:
     with (
         Fleet([MeterSpec("m", "secure")]) as fleet,
