@@ -12,7 +12,7 @@ import pytest
 
 STRICT = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 hypothesis.settings.register_profile("house", deadline=None, derandomize=STRICT, max_examples=25)
-hypothesis.settings.register_profile("long", deadline=None, derandomize=STRICT, max_examples=200)
+hypothesis.settings.register_profile("long", deadline=None, derandomize=STRICT, max_examples=100)
 hypothesis.settings.load_profile("house")
 
 

@@ -6,7 +6,7 @@ not there.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -224,7 +224,16 @@ _CONTENTS: Final[dict[DataType, Callable[[Reader, int], Value]]] = {
 
 
 def encode_data(data: Data) -> bytes:
-    """Return tag and content; raise BadParameter when the value does not fit its type."""
+    """Return tag and content; raise BadParameter when a value does not fit its type, or is nested too deeply."""
+    level: Sequence[Data] = (data,)
+    for _ in range(MAX_DEPTH + 1):  # one for the values that hold no others
+        level = [member for each in level if isinstance(each.value, tuple) for member in each.value]
+    if level:
+        raise BadParameter(f"a value nested deeper than {MAX_DEPTH}")
+    return _tagged(data)
+
+
+def _tagged(data: Data) -> bytes:
     return bytes((data.type,)) + _encoded(data)
 
 
@@ -245,7 +254,7 @@ def _encoded(data: Data) -> bytes:
         case DataType.BIT_STRING, BitString() if len(value.octets) == (value.length + 7) // 8:
             return encode_length(value.length) + value.octets
         case ((DataType.ARRAY | DataType.STRUCTURE), tuple()):
-            return encode_length(len(value)) + b"".join(map(encode_data, value))
+            return encode_length(len(value)) + b"".join(map(_tagged, value))
         case _:
             return _encoded_further(data)
 

@@ -209,7 +209,8 @@ def _held(state: ImageTransfer, blocks: int) -> Sequence[int] | None:
     if state.status is not ImageStatus.INITIATED:
         return None
     if state.arrived is not None:
-        return _unset(state.arrived, blocks) if state.arrived.length == blocks else None
+        padded = blocks <= state.arrived.length <= -(-blocks // 8) * 8  # there are meters that fill up the last octet
+        return _unset(state.arrived, blocks) if padded else None
     if state.first_missing is None or state.first_missing > blocks:
         return None
     return range(state.first_missing, blocks)

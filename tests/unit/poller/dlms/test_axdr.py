@@ -99,6 +99,15 @@ def test_nesting_ends_at_its_limit() -> None:
         decode_whole(b"\x01\x01" * (MAX_DEPTH + 1) + b"\x00")
     with pytest.raises(BadData, match="nested"):
         decode_whole(b"\x02\x01" * 100_000 + b"\x00")
+    value = Data(DataType.NULL, None)
+    for _ in range(MAX_DEPTH):
+        value = Data(DataType.STRUCTURE, (value,))
+    assert decode_whole(encode_data(value)) == value
+    for beyond in range(5000):
+        value = Data(DataType.STRUCTURE, (value,))
+        if beyond in {0, 4999}:
+            with pytest.raises(BadParameter, match="nested"):
+                encode_data(value)
 
 
 def test_elements_end_at_their_limit() -> None:

@@ -127,6 +127,13 @@ def test_a_transfer_goes_on_where_it_broke_off(bitmap: bool) -> None:
     assert (target.content, sent.sent, sent.resumed, target.initiated) == (IMAGE, 6, 10, 0)
 
 
+def test_a_map_that_fills_its_last_octet_is_of_the_same_image() -> None:
+    image = IMAGE[: 13 * SIZE]
+    target = Target(status=1, blocks={n: image[n * SIZE : (n + 1) * SIZE] for n in range(10)})
+    sent = run(transfer_image(target.objects(), b"id", image, resume=True))
+    assert (target.content, sent.sent, sent.resumed, target.initiated) == (image, 3, 10, 0)
+
+
 @pytest.mark.parametrize("status", [0, 1, 3])
 def test_without_resume_or_another_image_it_begins_anew(status: int) -> None:
     target = Target(status=status, blocks={0: b"old"})
