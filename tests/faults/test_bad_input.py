@@ -16,12 +16,16 @@ from common.envelope import BadEnvelope, Envelope, Kind, UnknownKind, UnknownVer
 from common.errors import BridgeError
 from common.heartbeat import BadHeartbeat, PublisherBeat, WorkerBeat
 from common.json_record import BadFile
+from common.key_file import BadKeys, load_key_file
 from common.obis import BadObis, Obis
 from common.reading import BadReading, Reading
 from common.routes import Routes
 from common.settings import BadSettings
 from common.store.errors import BadWish
 from common.worker_file import WorkerFile
+from poller.capture import BadCapture, read_capture
+from poller.errors import BadCounterFile
+from poller.invocation import CounterFile
 
 GOOD_WORKER: dict[str, object] = {
     "uid": "00" * 16,
@@ -37,11 +41,21 @@ GOOD_WORKER: dict[str, object] = {
     "address_size": 1,
     "authentication": "none",
     "password": "",
+    "security": "none",
+    "security_suite": 0,
+    "encryption_key": "",
+    "authentication_key": "",
+    "client_title": "",
+    "server_title": "",
+    "dedicated_key": False,
+    "general_ciphering": False,
+    "referencing": "ln",
     "model": "microstar",
     "interval_s": 2.0,
     "line_mode": "exclusive",
     "clock_synchronised": True,
     "journal_dir": "j",
+    "counter_dir": "c",
     "lock_dir": "l",
     "bus_dir": "b",
     "measurements": [],
@@ -94,6 +108,29 @@ def _obis(text: str) -> Callable[[Path], object]:
     return lambda _directory: Obis.parse(text)
 
 
+def _keys(text: str) -> Callable[[Path], object]:
+    def load(directory: Path) -> object:
+        path = directory / "m.keys"
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+        return load_key_file(path)
+
+    return load
+
+
+def _capture(text: str) -> Callable[[Path], object]:
+    def load(directory: Path) -> object:
+        (directory / "c.jsonl").write_text(text, encoding="utf-8")
+        return read_capture(directory / "c.jsonl")
+
+    return load
+
+
+def _counter(directory: Path) -> object:
+    (directory / "c.counter").write_bytes(b"ceiling 9 00000000\n")
+    return CounterFile(directory / "c.counter")
+
+
 def _bus(octets: bytes) -> Callable[[Path], object]:
     return lambda _directory: decode(octets)
 
@@ -125,6 +162,14 @@ TABLE: list[tuple[str, Callable[[Path], object], type[BridgeError], str]] = [
         BadObis,
         "'1.8.0' is not an OBIS code",
     ),
+    ("worker file: security", _worker(security="some"), BadFile, "security must be one of none, auth"),
+    ("worker file: suite", _worker(security_suite=2), BadFile, "security_suite must be a whole number from 0 to 1"),
+    ("keys file: no digits", _keys("encryption_key = 00\n"), BadKeys, "encryption_key needs 32 hexadecimal digits"),
+    ("keys file: unknown field", _keys("key = 00\n"), BadKeys, "line 1: expected one of encryption_key"),
+    ("API body: keys", _body(encryption_key="00"), BadWish, "encryption_key"),
+    ("API body: security without keys", _body(security="both"), BadWish, "client_title"),
+    ("capture: a line", _capture('{"capture": 1}\nnonsense\n'), BadCapture, "line"),
+    ("counter file: damaged", _counter, BadCounterFile, "damaged"),
     ("routes file: mode", _routes(mode="x"), BadFile, "mode must be one of generic"),
     ("routes file: target", _routes(), BadFile, "routed to 't', which is not a target"),
     ("API body: name", _body(name="a/b"), BadWish, "name"),
