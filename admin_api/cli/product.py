@@ -83,14 +83,20 @@ class Product:
             return {}
 
     def stop(self) -> int:
-        """Stop everything; return how many processes had to be found and ended one by one, which should be none."""
+        """Stop everything; return how many processes had to be found and ended one by one, which should be none.
+
+        The run files go with it: passwords and keys stand in them.
+        """
         if self._child is not None:
             self._stop_programs()
             self._child.terminate()
             if not self._until(lambda: self.ended() is not None, END_S):
                 self._child.kill()
             self._child.wait()
-        return leftovers.end(self._socket, self._clock)
+        lost = leftovers.end(self._socket, self._clock)
+        if self._child is not None:
+            _empty(self._settings.paths)
+        return lost
 
     def _stop_programs(self) -> None:
         try:
@@ -135,7 +141,7 @@ class Product:
 
 
 def _empty(paths: Paths) -> None:
-    """Remove what an earlier run left: no stale file starts a paused or deleted meter. Locks stay: they are held."""
+    """Remove the run files: no stale one starts a paused or deleted meter or shows a key. Locks stay: they are held."""
     for directory in {paths.run, paths.sockets}:
         for entry in directory.iterdir() if directory.is_dir() else ():
             if entry == paths.locks:

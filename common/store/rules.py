@@ -161,6 +161,8 @@ def _security(wish: MeterWish) -> None:
         raise BadWish("encryption_key" if wish.client_title else "client_title", f"{why} needs it")
     if (proves or wish.security in {"auth", "both"}) and not wish.authentication_key:
         raise BadWish("authentication_key", f"{why} needs it")
+    if wish.authentication == "hls-sha256" and not wish.client_title:
+        raise BadWish("client_title", "authentication hls-sha256 needs it: titles are part of its digest")
     for name in ("dedicated_key", "general_ciphering"):
         if getattr(wish, name) and not protects:
             raise BadWish(name, "only with a security other than none")

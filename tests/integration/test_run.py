@@ -107,6 +107,7 @@ def test_a_newcomer_sees_readings_of_three_meters_and_ctrl_c_leaves_nothing(tmp_
         assert run.end() == Exit.OK
         assert run.text().splitlines()[-1] == "stopped"
         wait_until(lambda: not any(map(is_alive, pids.values())), 5.0, "the end of all processes")
+    assert {entry.name for entry in (run.state / "run").iterdir()} <= {"locks"}  # keys stand in run files
 
 
 def test_a_second_run_on_the_same_state_is_refused_and_harmless(tmp_path: Path) -> None:
