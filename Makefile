@@ -3,13 +3,16 @@
 
 STATE ?= state
 PYTHON ?=
+FUZZ_INPUTS ?= 200000
+FUZZ_SECONDS ?= 120
+FUZZ_RESULT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := common poller publisher supervisor_qos admin_api
 PYTEST := $(BIN)/python -m pytest
 CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
 
-.PHONY: run test check lint packages system bench bench-dlms meters clean help
+.PHONY: run test check lint packages system bench bench-dlms fuzz meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +23,7 @@ help:
 	@echo "make bench    the numbers: latency, CPU and memory of this machine"
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
+	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
 	@echo "make clean    removes .venv and caches; the state directory stays"
 
 run: $(VENV)/.run
@@ -42,6 +46,14 @@ bench: $(VENV)/.test
 
 bench-dlms: $(VENV)/.test
 	$(BIN)/python -m tests.bench.dlms
+
+# Octets that hypothesis makes, mutants of ours, and those of a fuzzer that follows the branches it reaches.
+fuzz: $(VENV)/.test
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[fuzz]' || \
+		echo "atheris cannot be installed here: no coverage-guided fuzzing" >&2
+	$(PYTEST) tests/properties/test_dlms_hostile.py --hypothesis-profile=fuzz
+	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) $(if $(FUZZ_RESULT),--result $(FUZZ_RESULT))
+	$(BIN)/python -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 
 # All four are run, so that one look shows everything.
 lint: $(VENV)/.test

@@ -1,7 +1,8 @@
 """For every test: where CI is set, a test that was skipped has failed (an expected failure is none of these).
 
 Examples of hypothesis have no time limit of their own: on a busy machine it measures the neighbours. In CI they are the
-same at every run. A property is shown few of them while one works, and more by ``make test`` (profile ``long``).
+same at every run. A property is shown few of them while one works, more by ``make test`` (profile ``long``), and
+thousands by ``make fuzz``.
 """
 
 import os
@@ -13,6 +14,7 @@ import pytest
 STRICT = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 hypothesis.settings.register_profile("house", deadline=None, derandomize=STRICT, max_examples=25)
 hypothesis.settings.register_profile("long", deadline=None, derandomize=STRICT, max_examples=100)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=3_000)
 hypothesis.settings.load_profile("house")
 
 

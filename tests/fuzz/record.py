@@ -17,8 +17,8 @@ from poller.dlms.objects.association_ln import CosemObject, read_object_list
 from poller.dlms.objects.registry import interface_class
 from poller.simulator.device import Device, MeterSpec
 from poller.simulator.pushing import PushForm, addressed, ciphered, notification
-from tests.fuzz.corpus import RECORDED
 from tests.fuzz.scenarios import SCENARIOS, Peer, SimulatedPeer, drive, recorded
+from tests.fuzz.seeds import RECORDED
 from tests.support.simulated import StillClock
 
 LONGEST_VALUE: Final = 6_000

@@ -19,9 +19,9 @@ from poller.dlms.exchange import Counters
 from poller.dlms.hdlc_decoder import HdlcDecoder
 from poller.dlms.hdlc_frame import FrameKind
 from poller.dlms.profile import Transport
-from tests.fuzz.corpus import Session, corpus
 from tests.fuzz.mutator import Chance, mutated, random_octets, resealed_frame, resealed_line, rewrapped
 from tests.fuzz.scenarios import ENERGY, OPERATIONS, SCENARIOS, SimulatedPeer, drive
+from tests.fuzz.seeds import Session, corpus
 from tests.fuzz.targets import Bits, Broken, Case, Target, joined, parted, pieces
 from tests.support.keyring import AUTHENTICATION_KEY, ENCRYPTION_KEY
 

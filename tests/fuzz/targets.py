@@ -50,8 +50,8 @@ from poller.dlms.short_names import short_names
 from poller.dlms.short_service import decode_read_results
 from poller.dlms.wrapper import WrapperDecoder
 from poller.redaction import redact
-from tests.fuzz.corpus import corpus, tagged
 from tests.fuzz.mutator import Chance, mutated, random_octets, resealed_frame, resealed_line, rewrapped
+from tests.fuzz.seeds import corpus, tagged
 from tests.support.cosem_objects import PROFILE, Objects, Profile, run
 from tests.support.keyring import AUTHENTICATION_KEY, CLIENT, ENCRYPTION_KEY, METER, FixedSource, settings
 
