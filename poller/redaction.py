@@ -164,11 +164,21 @@ def _secrets(octets: bytes, asked: Asked) -> list[Span]:
     if apdu is None:
         return []
     spans = [_whole(node) for node in nodes if node.name == "dedicated-key" and len(node.octets) > 1]
-    if apdu.name == "AARQ" and any(node.meaning.startswith("LLS ") for node in nodes):
-        spans += [_whole(node.children[-1]) for node in nodes if node.name == "calling-authentication-value"]
+    if apdu.name == "AARQ":
+        spans += _proof(nodes)
     if apdu.name.endswith("-request") or apdu.name == "readRequest":
         asked.service, asked.refs = apdu.name, list(map(_reference, _descriptors(nodes)))
     return spans + list(_values(nodes, apdu.name, asked))
+
+
+def _proof(nodes: Sequence[Node]) -> Iterator[Span]:
+    """Yield where the password of an AARQ stands; what cannot be read may be it."""
+    low = any(node.meaning.startswith("LLS ") for node in nodes)
+    for node in nodes:
+        if low and node.name == "calling-authentication-value" and node.children:
+            yield _whole(node.children[-1])
+        elif node.fault:
+            yield _whole(node)
 
 
 def _values(nodes: Sequence[Node], apdu: str, asked: Asked) -> Iterator[Span]:

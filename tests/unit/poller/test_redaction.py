@@ -49,6 +49,13 @@ def test_a_password_becomes_stars_and_the_frame_stays_good() -> None:
     assert info == COMMAND + AARQ_LLS.replace(b"22222222", b"********")
 
 
+def test_an_authentication_value_that_is_none_becomes_stars_whole() -> None:
+    broken = AARQ_LLS.replace(bytes.fromhex("ac0a8008"), bytes.fromhex("acff8008"))
+    (info,) = infos(redact(hdlc(said(OUT, broken))), OUT)
+    assert b"2222" not in info
+    assert info[:20] == (COMMAND + broken)[:20]
+
+
 def test_a_challenge_stays() -> None:
     capture = hdlc(said(OUT, AARQ_HLS))
     assert redact(capture) == capture
