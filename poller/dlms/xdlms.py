@@ -102,9 +102,9 @@ _INVOCATION_COUNTER_ERROR: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class InitiateRequest:
-    """What a client proposes."""
+    """What a client proposes. A conformance is a number here: of a Flag each combination is kept for ever."""
 
-    conformance: Conformance
+    conformance: int
     max_pdu: int
     version: int = DLMS_VERSION
     response_allowed: bool = True
@@ -116,7 +116,7 @@ class InitiateRequest:
 class InitiateResponse:
     """What a server grants."""
 
-    conformance: Conformance
+    conformance: int
     max_pdu: int
     vaa_name: int
     version: int = DLMS_VERSION
@@ -250,11 +250,11 @@ def _present(reader: Reader) -> bool:
     return reader.octet() != 0
 
 
-def _conformance(reader: Reader) -> Conformance:
+def _conformance(reader: Reader) -> int:
     """Read the conformance block: an application tag, as BER has it, and a bit string of 24 bits."""
     _expect(reader, _CONFORMANCE_TAG)
     _expect(reader, bytes((4, _UNUSED_BITS)))
-    return Conformance(reader.unsigned(3))
+    return reader.unsigned(3)
 
 
 def _expect(reader: Reader, octets: bytes) -> None:

@@ -40,6 +40,7 @@ class Policy(IntFlag):
 
 _AUTHENTICATED: Final = Policy.AUTHENTICATED_REQUEST | Policy.AUTHENTICATED_RESPONSE
 _ENCRYPTED: Final = Policy.ENCRYPTED_REQUEST | Policy.ENCRYPTED_RESPONSE
+_KNOWN: Final = sum(Policy)
 _COUNTED: Final = {0: Policy.NONE, 1: _AUTHENTICATED, 2: _ENCRYPTED, 3: _AUTHENTICATED | _ENCRYPTED}
 
 
@@ -130,7 +131,7 @@ def transfer_keys(
 
 def _policy(data: Data) -> Policy:
     number = integer(data)
-    return _COUNTED[number] if number in _COUNTED else Policy(number & ~3)
+    return _COUNTED[number] if number in _COUNTED else Policy(number & _KNOWN)
 
 
 def _certificates(data: Data) -> tuple[Certificate, ...]:

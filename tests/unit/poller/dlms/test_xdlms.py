@@ -24,6 +24,15 @@ def test_a_request_is_the_published_one() -> None:
     assert encode_initiate_request(InitiateRequest(Conformance(0x007E1F), 1200)) == REQUEST
 
 
+def test_a_conformance_from_outside_leaves_nothing_behind() -> None:
+    known = len(Conformance.__members__.values()), len(Conformance._value2member_map_)
+    for number in range(0x155000, 0x155040):
+        block = number.to_bytes(3, "big")
+        assert decode_initiate_request(REQUEST.replace(b"\0\x7e\x1f", block)).conformance == number
+        assert decode_initiate_response(RESPONSE.replace(b"\0\x50\x1f", block)).conformance == number
+    assert known == (len(Conformance.__members__.values()), len(Conformance._value2member_map_))
+
+
 def test_what_is_proposed_by_default() -> None:
     assert DEFAULT_CONFORMANCE == 0x00321D
 

@@ -56,6 +56,13 @@ def test_a_policy_is_the_same_in_both_versions(number: int, policy: Policy) -> N
     assert found.certificates == (Certificate(Entity.CLIENT, CertificateUse.DIGITAL_SIGNATURE, b"1", b"i", b"s", b""),)
 
 
+def test_policies_that_nobody_knows_leave_nothing_behind() -> None:
+    before = len(Policy._value2member_map_)
+    for number in range(0x100, 0x200):
+        assert run(read_security_setup(setup(number << 8))).policy == Policy.NONE
+    assert len(Policy._value2member_map_) == before
+
+
 def test_certificates_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security_setup, "MAX_CERTIFICATES", 1)
     found = run(read_security_setup(setup(0, CERTIFICATE, CERTIFICATE)))
