@@ -52,6 +52,7 @@ fuzz: $(VENV)/.test
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[fuzz]' || \
 		echo "atheris cannot be installed here: no coverage-guided fuzzing" >&2
 	$(PYTEST) tests/properties/test_dlms_hostile.py --hypothesis-profile=fuzz
+	$(PYTEST) tests/fuzz -m long
 	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) $(if $(FUZZ_RESULT),--result $(FUZZ_RESULT))
 	$(BIN)/python -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 

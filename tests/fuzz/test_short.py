@@ -31,6 +31,7 @@ def test_mutants_find_nothing(name: str, number: int, size: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", NASTY)
 def test_costly_inputs_cost_in_step_with_their_size(name: str) -> None:
     nasty = NASTY[name]
