@@ -308,20 +308,25 @@ class System:
         )
 
     def settle(self, timeout: float = 30.0) -> Verdict:
-        """Pause all meters, wait until what was taken has arrived, and return the auditor's verdict."""
+        """Pause all meters, wait until what was taken has arrived, and return the auditor's verdict.
+
+        A pause breaks off the cycle it comes into: what a meter answered after it was wished may be taken or not.
+        """
+        until_ms = 1 << 62
         if self._uids:
+            until_ms = time.time_ns() // 1_000_000
             self.cli("pause", *self._uids)
             wait_until(self._all_paused, timeout, "all meters to be paused")
         deadline = time.monotonic() + timeout
         last, since = len(self.arrived()), time.monotonic()
         while time.monotonic() < deadline:
-            verdict = self.audit()
+            verdict = self.audit(until_ms=until_ms)
             if verdict.is_clean or time.monotonic() - since > QUIET_S:
                 return verdict
             time.sleep(0.2)
             if len(self.arrived()) != last:
                 last, since = len(self.arrived()), time.monotonic()
-        return self.audit()
+        return self.audit(until_ms=until_ms)
 
     def _all_paused(self) -> bool:
         meters = cast("list[dict[str, dict[str, object]]]", self.cli_json("list"))
