@@ -274,6 +274,8 @@ _READERS: Final[Mapping[str, Reader]] = {
     "tb_token": as_secret,
     "tb_device_name": as_text,
     "limits": as_numbers,
+    "backfill": as_flag,
+    "load_profile": as_text,
     "measurements": as_list,
 }
 _MEASUREMENT_READERS: Final[Mapping[str, Reader]] = {

@@ -20,6 +20,7 @@ from common.errors import Hopeless
 READINGS: Final = b"r"
 HEARTBEATS: Final = b"h"
 PUBLISHER_HEARTBEATS: Final = b"p"
+DIAGNOSTICS: Final = b"d"
 
 PUBLISHER_IN: Final = "pub.in"
 PUBLISHER_BACK: Final = "pub.back"
@@ -35,6 +36,7 @@ BACKLOG: Final = 2048  # a shard of workers may connect at once
 MAX_TURN: Final = 1000  # messages taken per call, so that a flood cannot keep a loop from its other work
 MAX_SUBSCRIPTION_WAIT_S: Final = 2.0
 _IDENTITY_MARK: Final = b"w"  # an identity must not begin with a zero octet, a uid may
+_SUPERVISOR: Final = b"supervisor"  # its identity at the publisher
 
 Source = Literal["publisher", "supervisor"]
 
@@ -175,12 +177,16 @@ class PublisherBus:
 
 
 class SupervisorBus:
-    """The supervisor's ends: heartbeats of all processes in, commands out, results back."""
+    """The supervisor's ends: heartbeats of all processes in, commands and notes out, results back."""
 
     def __init__(self, directory: Path) -> None:
         self._context = zmq.Context(io_threads=1)
-        self._in = _subscriber(self._context, directory / SUPERVISOR_IN, (READINGS, HEARTBEATS, PUBLISHER_HEARTBEATS))
+        topics = (READINGS, HEARTBEATS, PUBLISHER_HEARTBEATS, DIAGNOSTICS)
+        self._in = _subscriber(self._context, directory / SUPERVISOR_IN, topics)
         self._back = _router(self._context, directory / SUPERVISOR_BACK)
+        self._publisher = _socket(self._context, zmq.DEALER)
+        self._publisher.setsockopt(zmq.ROUTING_ID, _SUPERVISOR)
+        self._publisher.connect(f"ipc://{directory / PUBLISHER_BACK}")
         self._poller = zmq.Poller()
         for socket in (self._in, self._back):
             self._poller.register(socket, zmq.POLLIN)
@@ -195,9 +201,13 @@ class SupervisorBus:
         """Send to one worker; return False when it is not connected or does not take it."""
         return _offer(self._back, (_IDENTITY_MARK + uid, octets))
 
+    def to_publisher(self, octets: bytes) -> bool:
+        """Queue for the publisher; return False when the queue is full."""
+        return _offer(self._publisher, (octets,))
+
     def close(self) -> None:
         """Close; commands that did not leave expire by their deadline."""
-        for socket in (self._in, self._back):
+        for socket in (self._in, self._back, self._publisher):
             socket.close(0)
         self._context.term()
 

@@ -19,6 +19,9 @@ READ: Final = "read"  # one cycle now; returns the values
 TEST: Final = "test"  # link, association and one read; returns timings and what was found
 RECONNECT: Final = "reconnect"  # DISC, then connect anew
 PING: Final = "ping"  # nothing but an answer
+BACKFILL: Final = "backfill"  # read an interval from the meter's load profile; ``from_ms``, ``to_ms`` (UTC)
+OUTBOX_RETRY: Final = "outbox_retry"  # publisher: send again what was set aside of a meter; ``rows``: ids, none: all
+OUTBOX_DROP: Final = "outbox_drop"  # publisher: drop what was set aside of a meter; ``rows``: ids, none: all
 
 
 class BadCommand(Skip):

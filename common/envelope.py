@@ -47,9 +47,11 @@ class Kind(IntEnum):
     REPLAY = 4  # publisher → worker: send epoch again from seq
     GONE = 5  # worker → publisher: [from, to, reason] of epoch no longer exist
     HELLO = 6  # publisher → worker: a new publisher speaks, body is its instance
-    COMMAND = 7  # supervisor → worker
-    RESULT = 8  # worker → supervisor
+    COMMAND = 7  # supervisor → worker, publisher
+    RESULT = 8  # worker, publisher → supervisor
     PUBLISHER_HEARTBEAT = 9  # publisher → supervisor
+    DIAGNOSTIC = 10  # worker → supervisor: what went wrong on the line, with its frames
+    NOTE = 11  # supervisor → publisher: [topic, payload, retained], to be said at the broker as soon as it can be
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,9 @@ class MeasurementWish:
 class MeterWish:
     """What people want of one meter. ``ip_address`` may be a host name; ``limits`` are fields of worker_file.Limits.
 
-    ``password`` is that of low-level security, or the secret of HLS with a digest; keys and titles are hexadecimal.
+    ``backfill``: what was missed while the meter was away is read afterwards from ``load_profile``, an OBIS code;
+    empty: the one that its model has. ``password`` is that of low-level security, or the secret of HLS with a digest;
+    keys and titles are hexadecimal.
     """
 
     name: str
@@ -94,6 +96,8 @@ class MeterWish:
     tb_token: Secret = NO_SECRET
     tb_device_name: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)
+    backfill: bool = True
+    load_profile: str = ""
     measurements: tuple[MeasurementWish, ...] = ()
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 metadata: Final = MetaData(
@@ -34,6 +35,14 @@ metadata: Final = MetaData(
 )
 
 WISHES: Final = "wishes"  # the row of ``versions`` that rises with every wish
+PERIOD_COUNTS: Final = (
+    "measured_ms",  # of the period, while supervisor_qos ran and the meter was wished running
+    "up_ms",  # of these, while the meter was read as wished (no reading older than its limit of staleness)
+    *("cycles", "cycles_slow", "cycle_ms", "cycle_ms_max"),
+    *("reads_ok", "reads_failed", "connect_failures", "reconnects", "hdlc_errors", "starts"),
+    *("taken", "delivered", "dropped", "backfilled"),
+)
+SYSTEM_COUNTS: Final = ("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms")
 _UID: Final = 16
 _LIVING: Final = text("deleted_at IS NULL")
 _NO_OCTETS: Final = text("''")
@@ -84,6 +93,8 @@ meters = Table(
     Column("tb_token", LargeBinary, nullable=False),
     Column("tb_device_name", String(255), nullable=False),
     Column("limits", JSON, nullable=False),
+    Column("backfill", Boolean, nullable=False, server_default=true()),
+    Column("load_profile", String(32), nullable=False, server_default=""),
     Index("ix_meters_living_name", "name", unique=True, sqlite_where=_LIVING, postgresql_where=_LIVING),
     sqlite_autoincrement=True,
 )
@@ -223,4 +234,55 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(128), nullable=False),
     Column("details", JSON, nullable=False),
+)
+
+# What went wrong on a meter's line: one row per kind of trouble and episode, with the frames around it.
+dlms_diagnostics = Table(
+    "dlms_diagnostics",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("meter_uid", LargeBinary(_UID), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("category", String(32), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("message", String(300), nullable=False),
+    Column("frames", JSON, nullable=False),
+    Column("suppressed", Integer, nullable=False),
+    Index("ix_dlms_diagnostics_meter_uid_at_ms", "meter_uid", "at_ms"),
+    sqlite_autoincrement=True,
+)
+
+# What was measured of a meter within one period of five minutes (UTC), from which the QoS figures are made.
+meter_periods = Table(
+    "meter_periods",
+    metadata,
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in PERIOD_COUNTS),
+    sqlite_with_rowid=False,
+)
+
+# The same of the system as a whole.
+system_periods = Table(
+    "system_periods",
+    metadata,
+    Column("at_ms", BigInteger, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in SYSTEM_COUNTS),
+)
+
+# Which change of an alarm was told by which channel (e-mail, webhook).
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alarm_id", Integer, nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("error", String(300), nullable=False),
+    UniqueConstraint("alarm_id", "change", "channel"),
+    sqlite_autoincrement=True,
 )

@@ -41,8 +41,10 @@ def test_meters_of_the_first_schema_are_kept_with_their_measurements(tmp_path: P
     store.upgrade()
     meter = store.meters.add(wish(), "test")
     with Database(f"sqlite:///{tmp_path}/store.db").begin(Way.WISH) as connection:
-        for name in FIRST_TO_SECOND:
+        for name in (*FIRST_TO_SECOND, "backfill", "load_profile"):
             connection.execute(text(f"ALTER TABLE meters DROP COLUMN {name}"))
+        for name in ("dlms_diagnostics", "meter_periods", "system_periods", "notices"):
+            connection.execute(text(f"DROP TABLE {name}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.upgrade()
     assert [kept.wish for kept in store.meters.list()] == [meter.wish]
