@@ -30,7 +30,7 @@ _LIMITS: Final = tuple(asdict(Limits()))
 _PLAIN: Final = (
     *("ip_address", "port", "transport", "model", "client_id", "server_logical", "server_physical"),
     *("authentication", "security", "security_suite", "referencing", "dedicated_key", "general_ciphering"),
-    *("interval_s", "line_mode", "tb_host", "tb_port", "tb_device_name"),
+    *("interval_s", "line_mode", "backfill", "load_profile", "tb_host", "tb_port", "tb_device_name"),
 )
 _STORED_KEYS: Final = ("encryption_key", "authentication_key")
 _MEASURE: Final = re.compile(r"(?P<key>[^=]+)(=((?P<class>\d+)/)?(?P<obis>[^/]+)(/(?P<attribute>\d+))?)?")
@@ -64,6 +64,10 @@ _OPTIONS: Final = (
         help="What to read: a key of the model, or a key of your own and its object. Repeat it for more.",
     ),
     click.option("--line-mode", type=click.Choice(LINE_MODES), help="Whether other meters share the line."),
+    click.option(
+        "--backfill/--no-backfill", default=None, help="Read what was missed afterwards, from the load profile."
+    ),
+    click.option("--load-profile", metavar="OBIS", help="Where the load profile is, if not where the model has it."),
     click.option("--limit", metavar="NAME=NUMBER", multiple=True, help="A limit of the worker, by its name."),
     click.option("--tb-host", help="A ThingsBoard server of this meter's own."),
     click.option("--tb-port", type=int, help="Its MQTT port."),

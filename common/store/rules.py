@@ -213,6 +213,15 @@ def _measurement(item: MeasurementWish, where: str) -> None:
         raise BadWish(f"{where}.sampling_interval", f"{MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} seconds were expected")
 
 
+def _load_profile(wish: MeterWish) -> None:
+    if not wish.load_profile:
+        return
+    try:
+        Obis.parse(wish.load_profile)
+    except BadObis as error:
+        raise BadWish("load_profile", error.detail) from None
+
+
 def _limits(wish: MeterWish) -> None:
     known = asdict(Limits())
     for name, value in wish.limits.items():
@@ -234,5 +243,6 @@ _RULES: Final[Sequence[Callable[[MeterWish], None]]] = (
     _credentials,
     _security,
     _measurements,
+    _load_profile,
     _limits,
 )

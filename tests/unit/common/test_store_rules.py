@@ -43,8 +43,9 @@ ONE = MeasurementWish("voltage_l1", "1-1:32.7.0")
         replace(GOOD, limits={"reply_timeout_s": 12.5, "breaker_failures": 3}),
         replace(GOOD, measurements=(ONE, replace(ONE, measurement_name="again", tb_key="v", sampling_interval=60.0))),
         replace(GOOD, measurements=(ONE, replace(ONE, measurement_name="off", tb_key="voltage_l1", enabled=False))),
+        replace(GOOD, backfill=False, load_profile="1-0:99.1.0"),
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_a_good_wish_passes(changed: MeterWish) -> None:
     check(changed)
@@ -65,6 +66,7 @@ def test_a_good_wish_passes(changed: MeterWish) -> None:
         (replace(GOOD, tb_host="http://tb"), "tb_host"),
         *((replace(GOOD, port=port), "port") for port in (0, 65536, -1)),
         (replace(GOOD, tb_port=0), "tb_port"),
+        *((replace(GOOD, load_profile=text), "load_profile") for text in ("99.1.0", "1-0:99.1.300", "load")),
         (replace(GOOD, client_id=0), "client_id"),
         (replace(GOOD, client_id=128), "client_id"),
         (replace(GOOD, server_logical=-1), "server_logical"),
