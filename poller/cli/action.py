@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 
 from common.errors import BridgeError
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, complain, ended
-from poller.cli.connection import arguments_of, connection, parser, run
+from poller.cli.complaints import ALL_DONE, ended
+from poller.cli.connection import command, connection, parser, run
 from poller.cli.items import BadItem, parse_item, raw_of
 from poller.cli.typed import parse_value
 from poller.dlms.conversation import MethodRef
@@ -29,18 +29,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Invoke a method as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        where = connection(arguments)
-        if len(arguments.item.split("/")) != _PARTS:
-            raise BadItem(f"{arguments.item!r} is not CLASS/OBIS/METHOD")
-        ref = parse_item(arguments.item, where.model)
-        parameters = None if arguments.value is None else parse_value(arguments.value)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _action)
+
+
+def _action(arguments: argparse.Namespace) -> int:
+    where = connection(arguments)
+    if len(arguments.item.split("/")) != _PARTS:
+        raise BadItem(f"{arguments.item!r} is not CLASS/OBIS/METHOD")
+    ref = parse_item(arguments.item, where.model)
+    parameters = None if arguments.value is None else parse_value(arguments.value)
     method = MethodRef(ref.class_id, ref.obis, ref.attribute)
     return run(where, lambda session: _invoke(session, method, parameters, as_json=arguments.json))
 

@@ -14,7 +14,7 @@ from common.clock import SystemClock
 from common.errors import BridgeError
 from poller.capture import BadCapture, Capture, Header, Recorder, write_capture
 from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, complain
-from poller.cli.connection import Connection, arguments_of, connection, opened, parser
+from poller.cli.connection import Connection, command, connection, opened, parser
 from poller.cli.questions import Questions
 from poller.cli.read import items_of
 from poller.dlms.conversation import AttributeRef
@@ -33,23 +33,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Record an exchange as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    recorder = Recorder(SystemClock())
-    path = Path(arguments.output)
-    try:
-        where = connection(arguments)
-        items = items_of(arguments.items, where)
-        if path.exists():
-            raise BadCapture(f"{path} exists already")
-        code = _record(where, recorder, items, objects=arguments.objects)
-        if recorder.pieces:
-            capture = Capture(_header(where, arguments.model or ""), tuple(recorder.pieces))
-            _write(path, redact(capture, serials=arguments.redact_serials))
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _capture)
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    recorder, path = Recorder(SystemClock()), Path(arguments.output)
+    where = connection(arguments)
+    items = items_of(arguments.items, where)
+    if path.exists():
+        raise BadCapture(f"{path} exists already")
+    code = _record(where, recorder, items, objects=arguments.objects)
+    if recorder.pieces:
+        capture = Capture(_header(where, arguments.model or ""), tuple(recorder.pieces))
+        _write(path, redact(capture, serials=arguments.redact_serials))
     if recorder.dropped:
         sys.stderr.write(f"{recorder.dropped} octets more than a capture takes are not in it\n")
         return SOME_DONE

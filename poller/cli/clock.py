@@ -13,8 +13,8 @@ from typing import Final
 from common.clock import SystemClock
 from common.errors import BridgeError
 from common.obis import Obis
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain, ended
-from poller.cli.connection import arguments_of, connection, parser, run
+from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument, ended
+from poller.cli.connection import command, connection, parser, run
 from poller.dlms.explain.values import moment_words
 from poller.dlms.objects.clock import CLOCK_NAME, Clock, read_clock
 from poller.dlms.objects.clock_setting import CorrectionLimits, Step, Synchronised, synchronise
@@ -43,16 +43,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show or set the clock as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        where = connection(arguments)
-        obis = Obis.parse(arguments.clock)
-        limits = _limits(arguments.max_correction)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _clock)
+
+
+def _clock(arguments: argparse.Namespace) -> int:
+    where, obis = connection(arguments), Obis.parse(arguments.clock)
+    limits = _limits(arguments.max_correction)
     if arguments.sync:
         return run(where, lambda session: _sync(session, obis, limits, as_json=arguments.json))
     return run(where, lambda session: _show(session, obis, as_json=arguments.json))

@@ -88,12 +88,17 @@ def _add_security(group: "argparse._ArgumentGroup") -> None:
     add("--read-counter", action="store_true", help="first read the meter's counter through the public client")
 
 
-def arguments_of(made: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace | int:
-    """Return the arguments, or the exit code when there is nothing to be done."""
+def command(made: argparse.ArgumentParser, argv: Sequence[str] | None, act: Callable[[argparse.Namespace], int]) -> int:
+    """Act on the arguments and return the exit code; wrong ones, and what ``act`` raises, are told as NOTHING_DONE."""
     try:
-        return made.parse_args(argv)
+        arguments = made.parse_args(argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else NOTHING_DONE
+    try:
+        return act(arguments)
+    except BridgeError as error:
+        complain(error, as_json=arguments.json)
+        return NOTHING_DONE
 
 
 @dataclass(frozen=True, slots=True)

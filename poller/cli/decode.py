@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.errors import BridgeError
 from poller.capture import OUT, Capture, parse_capture
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain
-from poller.cli.connection import arguments_of
+from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument
+from poller.cli.connection import command
 from poller.dlms.explain.stream import Explainer, Kind, kind_of
 from poller.dlms.explain.tree import Node
 from poller.dlms.security import SecuritySettings
@@ -57,17 +56,13 @@ class Part:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show octets as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        text = _text(arguments)
-        keys = _keys(arguments)
-        kind = Kind(arguments.transport)
-        parts = _capture(text, kind, keys) if text.lstrip().startswith("{") else _octets(text, kind, keys)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _decode)
+
+
+def _decode(arguments: argparse.Namespace) -> int:
+    text = _text(arguments)
+    keys, kind = _keys(arguments), Kind(arguments.transport)
+    parts = _capture(text, kind, keys) if text.lstrip().startswith("{") else _octets(text, kind, keys)
     return SOME_DONE if _show(parts, as_json=arguments.json) else ALL_DONE
 
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from common.clock import Clock, SystemClock
 from common.errors import BridgeError
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain
-from poller.cli.connection import arguments_of
+from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument, complain
+from poller.cli.connection import command
 from poller.cli.items import raw_of
 from poller.cli.push_server import PushServer
 from poller.dlms.data import Data
@@ -83,17 +83,14 @@ class _Ending:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Listen as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
+    return command(_parser(), argv, _listen)
+
+
+def _listen(arguments: argparse.Namespace) -> int:
     clock = SystemClock()
-    try:
-        _check(arguments)
-        ending = _Ending(arguments.count, arguments.timeout, clock)
-        _serve(arguments, clock, ending)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    _check(arguments)
+    ending = _Ending(arguments.count, arguments.timeout, clock)
+    _serve(arguments, clock, ending)
     return ending.code
 
 

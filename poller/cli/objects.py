@@ -16,8 +16,8 @@ from typing import Final
 from common.errors import BridgeError
 from common.model_file import check_name
 from common.obis import Obis
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, complain, ended
-from poller.cli.connection import Connection, arguments_of, connection, parser, run
+from poller.cli.complaints import ALL_DONE, SOME_DONE, ended
+from poller.cli.connection import Connection, command, connection, parser, run
 from poller.cli.items import Result
 from poller.cli.questions import Questions
 from poller.cli.read import shown
@@ -59,16 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """List a meter's objects as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        if arguments.propose:
-            check_name(arguments.propose, "--propose")
-        where = connection(arguments)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _objects)
+
+
+def _objects(arguments: argparse.Namespace) -> int:
+    if arguments.propose:
+        check_name(arguments.propose, "--propose")
+    where = connection(arguments)
     use = _propose if arguments.propose else _list
     return run(where, lambda session: use(session, where, arguments))
 

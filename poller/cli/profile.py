@@ -16,8 +16,8 @@ from typing import Final
 
 from common.errors import BridgeError
 from common.obis import Obis
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain, ended
-from poller.cli.connection import arguments_of, connection, parser, run
+from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument, ended
+from poller.cli.connection import command, connection, parser, run
 from poller.dlms.conversation import Exchange
 from poller.dlms.data import BitString, Date, DateTime, Time
 from poller.dlms.explain.names import object_name
@@ -68,17 +68,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show rows as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        where = connection(arguments)
-        channel = None if where.model is None else where.model.channel
-        obis = Obis.parse(arguments.obis, a=None if where.model is None else 1, b=channel)
-        window, columns = window_of(arguments), _columns(arguments.columns)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _profile)
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    where = connection(arguments)
+    channel = None if where.model is None else where.model.channel
+    obis = Obis.parse(arguments.obis, a=None if where.model is None else 1, b=channel)
+    window, columns = window_of(arguments), _columns(arguments.columns)
     return run(where, lambda session: _show(session, arguments, _read(session, obis, window, columns)))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from common.errors import BridgeError
 from poller.cli.complaints import ALL_DONE, NOTHING_DONE, SOME_DONE, BadArgument, complain
-from poller.cli.connection import Connection, arguments_of, connection, opened, parser
+from poller.cli.connection import Connection, command, connection, opened, parser
 from poller.cli.items import Result, parse_item
 from poller.cli.questions import Questions
 from poller.dlms.conversation import AttributeRef
@@ -28,16 +28,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a meter as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        where = connection(arguments)
-        items = items_of(arguments.items, where)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
-    results = _read(where, items)
+    return command(_parser(), argv, _directly)
+
+
+def _directly(arguments: argparse.Namespace) -> int:
+    where = connection(arguments)
+    results = _read(where, items_of(arguments.items, where))
     print_results(results, as_json=arguments.json)
     return verdict(results)
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 
 from common.errors import BridgeError
-from poller.cli.complaints import ALL_DONE, NOTHING_DONE, complain, ended
-from poller.cli.connection import arguments_of, connection, parser, run
+from poller.cli.complaints import ALL_DONE, ended
+from poller.cli.connection import command, connection, parser, run
 from poller.cli.items import parse_item, raw_of
 from poller.cli.typed import parse_value
 from poller.dlms.conversation import AttributeRef
@@ -27,15 +27,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write an attribute as the arguments say; return the exit code."""
-    arguments = arguments_of(_parser(), argv)
-    if isinstance(arguments, int):
-        return arguments
-    try:
-        where = connection(arguments)
-        ref, data = parse_item(arguments.item, where.model), parse_value(arguments.value)
-    except BridgeError as error:
-        complain(error, as_json=arguments.json)
-        return NOTHING_DONE
+    return command(_parser(), argv, _set)
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    where = connection(arguments)
+    ref, data = parse_item(arguments.item, where.model), parse_value(arguments.value)
     return run(where, lambda session: _write(session, ref, data, as_json=arguments.json))
 
 

@@ -25,13 +25,13 @@ from poller.dlms.action_service import (
     encode_action_next,
 )
 from poller.dlms.axdr import encode_data, encode_length
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_LIST, MAX_VALUE, Channel
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import MethodRef
 from poller.dlms.errors import BadData, ExceptionResponse, TemporaryFailure, UnexpectedReply, named
 from poller.dlms.exchange import Exchange
 from poller.dlms.parts import Part
-from poller.dlms.sending import MAX_LIST, MAX_VALUE, checked, fitting, in_parts
+from poller.dlms.sending import checked, fitting, in_parts
 from poller.dlms.xdlms import Conformance
 
 Item = tuple[MethodRef, Data | None]

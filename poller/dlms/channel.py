@@ -31,6 +31,10 @@ MAX_LATE: Final = 8
 """Answers to something older, and pushes, that one request may bring before the meter counts as confused."""
 MAX_NOTIFICATIONS: Final = 64
 """Pushes kept for whoever fetches them; more than a meter sends between two cycles."""
+MAX_VALUE: Final = 4 * 1024 * 1024
+"""Octets of one value or answer over blocks, either way; a year of quarter hours with ten columns is about 2 MiB."""
+MAX_LIST: Final = 64
+"""Items of one list: more than a cycle has, and far from what a meter's buffers bear."""
 INVOKE_MASK: Final = 0x0F
 """invoke-id-and-priority: the identifier is its low nibble (IEC 62056-5-3, 7.3.2)."""
 LONG_INVOKE_MASK: Final = 0xFF_FFFF

@@ -10,7 +10,7 @@ from typing import Final
 
 from common.errors import Again, BridgeError, Relink, Skip
 from poller.dlms.axdr import decode_whole, encode_data
-from poller.dlms.channel import INVOKE_MASK, Channel
+from poller.dlms.channel import INVOKE_MASK, MAX_LIST, MAX_VALUE, Channel
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import AttributeRef, Selection
 from poller.dlms.errors import BadData, ExceptionResponse, MeterBusy, TemporaryFailure, UnexpectedReply, named
@@ -29,10 +29,6 @@ from poller.dlms.get_service import (
 )
 from poller.dlms.xdlms import Conformance
 
-MAX_VALUE: Final = 4 * 1024 * 1024
-"""Octets of one value in blocks; a year of quarter hours with ten columns is about 2 MiB."""
-MAX_LIST: Final = 64
-"""Items of one list: more than a cycle has, and far from what a meter's buffers bear."""
 MAX_SIZES: Final = 1024
 """Attributes whose size is remembered: more than anybody reads of one meter again and again."""
 LIST_HEAD: Final = 5

@@ -8,16 +8,12 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final, TypeVar
 
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_VALUE, Channel
 from poller.dlms.errors import BadParameter, UnexpectedReply
 from poller.dlms.exchange import Exchange
 from poller.dlms.parts import HEAD_OCTETS, Part, parts
 from poller.dlms.xdlms import Conformance
 
-MAX_VALUE: Final = 4 * 1024 * 1024
-"""Octets that one service sends; an image's block has some hundred, the longest calendar some thousand."""
-MAX_LIST: Final = 64
-"""Items of one list."""
 _LIST_HEAD: Final = 5
 """Octets of a request with-list besides its items: tag, kind, invoke id, and two counts."""
 _EMPTY: Final = Part(False, 1, b"")

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 
 from common.errors import Again, BridgeError, Skip
 from poller.dlms.axdr import encode_data
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_LIST, Channel
 from poller.dlms.data import Data
 from poller.dlms.descriptors import AttributeRef, Selection
 from poller.dlms.errors import ExceptionResponse, TemporaryFailure, UnexpectedReply, named
 from poller.dlms.exchange import Exchange
 from poller.dlms.get_service import DESCRIPTOR_OCTETS
 from poller.dlms.parts import Part
-from poller.dlms.sending import MAX_LIST, checked, fitting, in_parts
+from poller.dlms.sending import checked, fitting, in_parts
 from poller.dlms.set_service import (
     SET_RESPONSE,
     SetAcknowledged,

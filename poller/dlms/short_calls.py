@@ -9,7 +9,7 @@ from typing import Final
 
 from common.errors import BridgeError
 from poller.dlms.axdr import decode_whole
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_VALUE, Channel
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import BadData, BadParameter, UnexpectedReply
 from poller.dlms.exchange import Exchange
@@ -28,8 +28,6 @@ from poller.dlms.short_service import (
 )
 from poller.dlms.xdlms import Conformance
 
-MAX_VALUE: Final = 4 * 1024 * 1024
-"""Octets of one answer in blocks, and of one request that is sent in blocks."""
 _BLOCK_HEAD: Final = 12
 """Octets of a request that carries a block, besides its content: at most, with the length in its long form."""
 _MAX_NUMBER: Final = 0xFFFF

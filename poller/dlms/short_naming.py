@@ -11,7 +11,7 @@ from typing import Final
 from common.errors import Again, BridgeError, Relink, Skip
 from poller.dlms.association import Association
 from poller.dlms.axdr import encode_data
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_LIST, Channel
 from poller.dlms.data import Data, DataType
 from poller.dlms.descriptors import AttributeRef, MethodRef, Selection
 from poller.dlms.errors import (
@@ -29,8 +29,6 @@ from poller.dlms.short_names import OBJECT_LIST, ShortNames, short_names
 from poller.dlms.short_service import NAME_OCTETS, Parameterized, Specification, Variable
 from poller.dlms.xdlms import Conformance
 
-MAX_LIST: Final = 64
-"""Variables of one request, as with logical names."""
 _LIST_HEAD: Final = 5
 """Octets of a request or an answer besides its variables and values: tag, and two counts."""
 _USUAL_SIZE: Final = 14

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from poller.cli.connection import Connection, arguments_of, connection, parser
+from poller.cli.connection import Connection, connection, parser
 from poller.dlms.conversation import Referencing
 
 
 def made(*words: str) -> Connection:
-    arguments = arguments_of(parser("read", "test"), ["--host", "127.0.0.1", *words])
-    assert not isinstance(arguments, int)
-    return connection(arguments)
+    return connection(parser("read", "test").parse_args(["--host", "127.0.0.1", *words]))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from poller.dlms.channel import Channel
+from poller.dlms.channel import MAX_VALUE, Channel
 from poller.dlms.errors import BadParameter, UnexpectedReply
 from poller.dlms.exchange import Exchange
 from poller.dlms.parts import Part
-from poller.dlms.sending import MAX_VALUE, checked, fitting, in_parts
+from poller.dlms.sending import checked, fitting, in_parts
 from poller.dlms.xdlms import Conformance
 from tests.support.scripted_meter import FULL, Meter, granting, normal, opened
 

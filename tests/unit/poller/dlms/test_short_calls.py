@@ -2,6 +2,7 @@
 
 import pytest
 
+from poller.dlms.channel import MAX_VALUE
 from poller.dlms.data import Data, DataType
 from poller.dlms.errors import (
     AccessDenied,
@@ -15,7 +16,7 @@ from poller.dlms.errors import (
     ReplyTimeout,
     UnexpectedReply,
 )
-from poller.dlms.short_calls import MAX_VALUE, read, write
+from poller.dlms.short_calls import read, write
 from poller.dlms.short_service import Parameterized, Variable
 from poller.dlms.xdlms import Conformance
 from tests.support.dlms_drive import run_against
