@@ -15,6 +15,7 @@ from common.errors import Hopeless
 MAX_QUANTITIES: Final = 256  # a worker measures some dozens; more than this is not one of ours
 MAX_TEXT: Final = 1024  # octets of a text value, a key or an OBIS code
 
+_SOURCE: Final = 3  # its place in a body
 _Word = TypeVar("_Word", bound=StrEnum)
 Raw = int | float | str | bool
 
@@ -103,6 +104,11 @@ class Reading:
             _word(Source, source, "source"),
             _whole(duration, "duration_ms"),
         )
+
+
+def is_backfilled(body: object) -> bool:
+    """Return whether a body holds a reading from the meter's own memory; False for what is no reading."""
+    return isinstance(body, list | tuple) and len(body) > _SOURCE and body[_SOURCE] == Source.PROFILE
 
 
 def _quantity(item: object) -> Quantity:

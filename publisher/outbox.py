@@ -36,8 +36,17 @@ TRIM_ROWS: Final = 2000  # rows dropped per call, so that a bound that was lower
 REFUSED_PAUSE_S: Final = 1.0  # until a disk that refused is asked to delete again
 TICK_S: Final = 60.0  # the outbox's time is written down at least this often
 
-_COLUMNS: Final = "id, uid, epoch, seq, ts_ms, envelope, route, born_ms, crc"
-_Found = tuple[int, bytes, bytes, int, int, bytes, int, int, int]
+_COLUMNS: Final = "id, uid, epoch, seq, ts_ms, envelope, route, born_ms, crc, past"
+_Found = tuple[int, bytes, bytes, int, int, bytes, int, int, int, int]
+_WAITING: Final = (
+    f"SELECT {_COLUMNS} FROM rows INDEXED BY rows_of_meter WHERE uid = ?1 AND id > ?2"  # noqa: S608  # ours
+    " AND aside IS NULL AND route IS NOT NULL AND past = "
+)
+_LANES: Final = {
+    Lane.LIVE: f"{_WAITING}0 ORDER BY id LIMIT ?3",
+    Lane.BACKLOG: f"{_WAITING}0 AND +born_ms <= ?4 UNION ALL {_WAITING}1 ORDER BY id LIMIT ?3",
+    Lane.STRICT: f"{_WAITING}0 UNION ALL {_WAITING}1 ORDER BY id LIMIT ?3",
+}
 
 
 class Outbox:
@@ -256,32 +265,25 @@ class Outbox:
 
     def _lane(self, uid: bytes, lane: Lane, after_id: int, limit: int, present_ms: int) -> list[_Found]:
         """Return rows of a lane, and some that are not to be had any more left out."""
-        condition, values = "", [uid, after_id]
         if lane is Lane.LIVE:
-            values[1] = max(after_id, self._first_live(uid, present_ms) - 1)
-        elif lane is Lane.BACKLOG:
-            condition = "AND +born_ms <= ?"
-            values.append(present_ms)
-        statement = (
-            f"SELECT {_COLUMNS} FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND id > ? {condition}"  # noqa: S608
-            " AND aside IS NULL AND route IS NOT NULL ORDER BY id LIMIT ?"
-        )
-        found = cast("list[_Found]", self._file.query(statement, (*values, limit + len(self._owed))))
+            after_id = max(after_id, self._first_live(uid, present_ms) - 1)
+        values = (uid, after_id, limit + len(self._owed), *((present_ms,) if lane is Lane.BACKLOG else ()))
+        found = cast("list[_Found]", self._file.query(_LANES[lane], values))
         return [row for row in found if row[0] not in self._owed]
 
     def _first_live(self, uid: bytes, present_ms: int) -> int:
-        """Return the id of the first row of the present; rows of one meter come in the order of their age."""
-        statement = "SELECT MAX(id) FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND +born_ms <= ?"
+        """Return the id of the first row of the present; what a meter is asked for comes in the order of its age."""
+        statement = "SELECT MAX(id) FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND past = 0 AND +born_ms <= ?"
         return (self._file.number(statement, (uid, present_ms)) or 0) + 1
 
     def _row(self, found: _Found, now_ms: int) -> Row | None:
         """Return a row whose octets are what was inserted; set aside one whose are not."""
-        row_id, uid, epoch, seq, ts_ms, envelope, route_id, born_ms, crc = found
+        row_id, uid, epoch, seq, ts_ms, envelope, route_id, born_ms, crc, past = found
         route = self._file.route(route_id)
         if route is None or row_check(uid, epoch, seq, ts_ms, envelope) != crc:
             self.set_aside(row_id, "damaged")
             return None
-        return Row(row_id, uid, epoch, seq, ts_ms, envelope, route, max(0, now_ms - born_ms))
+        return Row(row_id, uid, epoch, seq, ts_ms, envelope, route, max(0, now_ms - born_ms), bool(past))
 
     def _drop(self, reason: str, condition: str, value: int | bytes, excess: int = 1 << 62) -> None:
         """Drop the oldest rows of which a condition holds until ``excess`` octets are free."""

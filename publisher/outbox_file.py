@@ -17,7 +17,7 @@ from common.routes import Mode, Route
 
 FILE: Final = "outbox.db"
 SUSPECT: Final = "suspect"  # made when damage was met while running: the next start checks the whole file
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MAX_BAD: Final = 3  # damaged files kept for a person to look at
 ALWAYS_CHECKED: Final = 64 << 20  # octets; a larger file is checked at the start only when it is suspect
 BUSY_MS: Final = 1000  # a reader of the same file may make us wait this long, not longer
@@ -33,7 +33,7 @@ _SCHEMA_OF: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER B
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)  # the latter where a damaged name is part of the message
 _PRIMARY: Final = 0xFF  # extended result codes carry the primary one in their low octet
 
-TABLES: Final = """
+_FIRST: Final = """
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     ts_ms INTEGER NOT NULL, born_ms INTEGER NOT NULL, octets INTEGER NOT NULL, route INTEGER, aside TEXT,
@@ -47,6 +47,13 @@ CREATE TABLE routes (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL
 CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), boot BLOB NOT NULL, boot_ms INTEGER NOT NULL,
     total_ms INTEGER NOT NULL) STRICT;
 """
+# ``past``: read from the meter's own memory, so never of the present, however lately it came
+_PAST: Final = """
+ALTER TABLE rows ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
+DROP INDEX rows_of_meter;
+CREATE INDEX rows_of_meter ON rows (uid, past);
+"""
+STEPS: Final = (_FIRST, _PAST)  # from schema to schema: a file that an earlier release wrote takes those it lacks
 
 
 class OutboxFailed(Hopeless):
@@ -114,21 +121,22 @@ def _connect(directory: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in {0, SCHEMA}:
+    if not 0 <= version <= SCHEMA:
         raise sqlite3.DatabaseError(f"schema {version} is not known, {SCHEMA} is")
     if version == 0:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_size_limit=16777216")
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={SCHEMA};COMMIT")
+    if version < SCHEMA:
+        steps = "".join(STEPS[version:])
+        connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version={SCHEMA};COMMIT")
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
     """Compare the tables with those of a new file: a damaged name would only be met when it is used."""
     model = sqlite3.connect(":memory:")
-    model.executescript(TABLES)
+    model.executescript("".join(STEPS))
     found, expected = ([*file.execute(_SCHEMA_OF)] for file in (connection, model))
     model.close()
     if found != expected:

@@ -38,7 +38,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reading that waits. ``route`` is the one stored at intake; ``age_ms`` counts from its measurement."""
+    """One reading that waits. ``route`` is the one stored at intake; ``age_ms`` counts from when it was read.
+
+    ``past``: it comes from the meter's own memory.
+    """
 
     id: int
     uid: bytes
@@ -48,6 +51,7 @@ class Row:
     envelope: bytes
     route: Route
     age_ms: int
+    past: bool = False
 
     @property
     def mode(self) -> Mode:

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from common.checksum import crc32c
 from common.clock import Clock
+from common.reading import is_backfilled
 from common.routes import Route
 from publisher.accounts import Change
 from publisher.outbox_file import (
@@ -35,8 +36,8 @@ VACUUM_ABOVE: Final = 1024  # free pages that are kept for use
 VACUUM_PAGES: Final = 512  # given back to the disk at a time
 
 _INSERT: Final = (
-    "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, octets, route, crc, envelope)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, past, octets, route, crc, envelope)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CURSOR: Final = (
     "INSERT INTO cursors (uid, epoch, seq) VALUES (?, ?, ?) ON CONFLICT (uid, epoch) DO UPDATE SET seq = excluded.seq"
@@ -166,8 +167,9 @@ class Writer:
         for arrival, born_ms in arrivals:
             envelope, octets = arrival.envelope, arrival.octets
             route = None if arrival.route is None else self._route_id(envelope.uid, arrival.route)
-            name = (envelope.uid, envelope.epoch, envelope.seq, envelope.ts_ms, born_ms)
-            rows.append((*name, len(octets) + ROW_OVERHEAD, route, row_check(*name[:4], octets), octets))
+            name = (envelope.uid, envelope.epoch, envelope.seq, envelope.ts_ms)
+            times = (born_ms, is_backfilled(envelope.body))
+            rows.append((*name, *times, len(octets) + ROW_OVERHEAD, route, row_check(*name, octets), octets))
         self._db.executemany(_INSERT, rows)
 
     def _change_rows(self, work: Work) -> None:

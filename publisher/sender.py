@@ -208,7 +208,7 @@ class Sender:
         if row.mode is not Mode.GENERIC:
             message = telemetry.attributes(row.mode, row.device, route.attributes)
             self._note(connection, row.uid, repr(route.attributes), message, now)
-        elif line.lane is not Lane.BACKLOG:  # a meter is online when its present arrives, not its past
+        elif line.lane is not Lane.BACKLOG and not row.past:  # a meter is online when its present arrives
             last, _ = self._heard.get(row.uid, (now, 0.0))
             self._heard[row.uid] = (now, now - last)
             self._note(connection, row.uid, ONLINE, telemetry.meter_status(row.route.meter, ONLINE), now)
