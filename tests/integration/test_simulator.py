@@ -1,18 +1,18 @@
 """Independent clients read simulated meters over real sockets: gurux-dlms and pydlms-client, HDLC and WRAPPER."""
 
-import socket
 from collections.abc import Iterator
 from typing import cast
 
 import pytest
-from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
-from gurux_dlms.enums import Authentication, InterfaceType
+from gurux_dlms import GXDLMSClient
+from gurux_dlms.enums import Authentication
 from gurux_dlms.objects import GXDLMSRegister
 from pydlms import AssociationError, DlmsClient, DlmsData, ServiceError
 from pydlms.cosem.enums import DataAccessResult
 from pydlms.security.hls import Mechanism
 
 from poller.simulator import Fleet, MeterSpec, Personality, personality
+from tests.support.gurux_session import GuruxSession, address
 
 TIMEOUT = 5.0
 BLOCKS = Personality("blocks", sizes=(4,), preferred_size=4, conformance=0x00321D, channel=0, block_octets=300)
@@ -48,63 +48,15 @@ def pydlms(fleet: Fleet, name: str, sap: int, password: str | None) -> DlmsClien
     )
 
 
-class Gurux:
-    """A gurux-dlms client on a blocking socket."""
+def gurux(fleet: Fleet, name: str, sap: int, password: str | None) -> GuruxSession:
+    level = Authentication.NONE if password is None else Authentication.LOW
+    server, interface = address(fleet, name)
+    client = GXDLMSClient(True, sap, server, level, password, interface)
+    return GuruxSession(client, fleet.meters[name].port)
 
-    def __init__(self, fleet: Fleet, name: str, sap: int, password: str | None) -> None:
-        kind = fleet.meters[name].device.kind
-        hdlc = kind.transport.value == "hdlc"
-        server = GXDLMSClient.getServerAddress(1, kind.physical, 4) if kind.preferred_size == 4 else 1
-        level = Authentication.NONE if password is None else Authentication.LOW
-        interface = InterfaceType.HDLC if hdlc else InterfaceType.WRAPPER
-        self.client = GXDLMSClient(True, sap, server, level, password, interface)
-        self._hdlc = hdlc
-        self._socket = socket.create_connection(("127.0.0.1", fleet.meters[name].port), TIMEOUT)
 
-    def __enter__(self) -> "Gurux":
-        if self._hdlc:
-            self.client.parseUAResponse(self._ask(self.client.snrmRequest()).data)
-        for request in self.client.aarqRequest():
-            self.client.parseAareResponse(self._ask(request).data)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for request in self.client.releaseRequest() or []:
-            self._ask(request)
-        self._ask(self.client.disconnectRequest())
-        self._socket.close()
-
-    def _ask(self, request: bytes) -> GXReplyData:
-        reply = GXReplyData()
-        if not request:
-            return reply
-        self._exchange(request, reply)
-        while reply.isMoreData():
-            self._exchange(self.client.receiverReady(reply), reply)
-        return reply
-
-    def _exchange(self, request: bytes, reply: GXReplyData) -> None:
-        self._socket.sendall(bytes(request))
-        received = GXByteBuffer()
-        received.set(self._socket.recv(65536))
-        while not self.client.getData(received, reply, None):
-            received.set(self._socket.recv(65536))
-
-    def value(self, obis: str, attribute: int) -> object:
-        register = GXDLMSRegister(obis)
-        request = self.client.read(register, attribute)[0]
-        return self.client.updateValue(register, attribute, self._ask(request).value)
-
-    def objects(self) -> list[object]:
-        reply = self._ask(self.client.getObjectsRequest())
-        return list(self.client.parseObjects(reply.data, True))
-
-    def values(self, *obis: str) -> list[object]:
-        wanted = [(GXDLMSRegister(each), 2) for each in obis]
-        values: list[object] = []
-        for (request,) in self.client.readList(wanted):
-            values += self._ask(request).value
-        return values
+def register(client: GuruxSession, obis: str, attribute: int) -> object:
+    return client.value(GXDLMSRegister(obis), attribute)
 
 
 HDLC_WAYS = [(16, None), (1, "22222222"), (17, "00000000"), (32, "11111111")]
@@ -123,9 +75,9 @@ def test_pydlms_reads_the_microstar_meter(fleet: Fleet, sap: int, password: str 
 
 @pytest.mark.parametrize(("sap", "password"), HDLC_WAYS)
 def test_gurux_reads_the_microstar_meter(fleet: Fleet, sap: int, password: str | None) -> None:
-    with Gurux(fleet, "hdlc", sap, password) as client:
-        assert 12_480 <= cast(int, client.value("1.1.32.7.0.255", 2)) <= 13_780
-        assert client.value("1.1.32.7.0.255", 3) == [0.01, 35]
+    with gurux(fleet, "hdlc", sap, password) as client:
+        assert 12_480 <= cast(int, register(client, "1.1.32.7.0.255", 2)) <= 13_780
+        assert register(client, "1.1.32.7.0.255", 3) == [0.01, 35]
         assert len(client.objects()) > 150
 
 
@@ -146,7 +98,7 @@ def test_pydlms_reads_lists(fleet: Fleet, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["list", "wrapper", "blocks"])
 def test_gurux_reads_lists(fleet: Fleet, name: str) -> None:
-    with Gurux(fleet, name, 1, "22222222") as client:
+    with gurux(fleet, name, 1, "22222222") as client:
         voltage, current = client.values("1.0.32.7.0.255", "1.0.31.7.0.255")
         assert 12_480 <= cast(int, voltage) <= 13_780
         assert 1_230 <= cast(int, current) <= 1_350
@@ -161,7 +113,7 @@ def test_pydlms_reads_the_object_list_in_blocks_and_segments(fleet: Fleet, name:
 
 @pytest.mark.parametrize("name", ["list", "wrapper", "blocks"])
 def test_gurux_reads_the_object_list_in_blocks_and_segments(fleet: Fleet, name: str) -> None:
-    with Gurux(fleet, name, 1, "22222222") as client:
+    with gurux(fleet, name, 1, "22222222") as client:
         assert len(client.objects()) > 150
 
 
@@ -170,8 +122,8 @@ def test_gurux_reads_the_object_list_in_blocks_and_segments(fleet: Fleet, name: 
 def test_both_read_over_wrapper(fleet: Fleet, name: str, sap: int, password: str | None) -> None:
     with pydlms(fleet, name, sap, password) as client:
         first = cast(int, client.get("1.0.1.8.0.255", 3, 2).to_python())
-    with Gurux(fleet, name, sap, password) as client2:
-        assert client2.value("1.0.1.8.0.255", 2) == first + 1
+    with gurux(fleet, name, sap, password) as client2:
+        assert register(client2, "1.0.1.8.0.255", 2) == first + 1
 
 
 def test_pydlms_survives_poison(fleet: Fleet) -> None:

@@ -1,14 +1,12 @@
 """Independent clients sign on to simulated meters by HLS and read them ciphered: pydlms-client and gurux-dlms."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any, cast
 
 import pytest
-from gurux_dlms import GXByteBuffer, GXReplyData
-from gurux_dlms.enums import Authentication, InterfaceType, Security
+from gurux_dlms.enums import Authentication, Security
 from gurux_dlms.objects import GXDLMSAssociationLogicalName, GXDLMSClock, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 from pydlms import DlmsClient, DlmsData
@@ -20,6 +18,7 @@ from pydlms.security.suites import SecurityPolicy
 
 from poller.simulator import Fleet, MeterSpec, personality
 from poller.simulator.personality import Keys
+from tests.support.gurux_session import GuruxSession, address
 
 TIMEOUT = 5.0  # gurux-dlms computes AES in pure Python
 ENCRYPTION, AUTHENTICATION = bytes(range(16)), bytes(range(0xD0, 0xE0))
@@ -190,58 +189,16 @@ def test_a_meter_that_counts_on_refuses_what_it_accepted_before(fleet: Fleet) ->
             client.get(ENERGY, 3, 2)
 
 
-class Gurux:
-    """A gurux-dlms client that ciphers, on a blocking socket."""
-
-    def __init__(self, fleet: Fleet, name: str, authentication: Authentication, sap: int, security: Security) -> None:
-        kind = fleet.meters[name].device.kind
-        self._hdlc = kind.transport.value == "hdlc"
-        server = GXDLMSSecureClient.getServerAddress(1, kind.physical, 4) if self._hdlc else 1
-        interface = InterfaceType.HDLC if self._hdlc else InterfaceType.WRAPPER
-        secret = {Authentication.LOW: "22222222", Authentication.HIGH_GMAC: None}.get(authentication, SECRET)
-        self.client = GXDLMSSecureClient(True, sap, server, authentication, secret, interface)
-        self.client.ciphering.security = security
-        self.client.ciphering.systemTitle = b"GRX" + next(titles).to_bytes(5, "big")
-        self.client.ciphering.blockCipherKey = ENCRYPTION
-        self.client.ciphering.authenticationKey = AUTHENTICATION
-        self._socket = socket.create_connection(("127.0.0.1", fleet.meters[name].port), TIMEOUT)
-
-    def __enter__(self) -> "Gurux":
-        if self._hdlc:
-            self.client.parseUAResponse(self._ask(self.client.snrmRequest()).data)
-        for request in self.client.aarqRequest():
-            self.client.parseAareResponse(self._ask(request).data)
-        if self.client.authentication > Authentication.LOW:
-            for request in self.client.getApplicationAssociationRequest():
-                self.client.parseApplicationAssociationResponse(self._ask(request).data)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for request in self.client.releaseRequest() or []:
-            self._ask(request)
-        self._ask(self.client.disconnectRequest())
-        self._socket.close()
-
-    def _ask(self, request: bytes) -> GXReplyData:
-        reply = GXReplyData()
-        if not request:
-            return reply
-        self._exchange(request, reply)
-        while reply.isMoreData():
-            self._exchange(self.client.receiverReady(reply), reply)
-        return reply
-
-    def _exchange(self, request: bytes, reply: GXReplyData) -> None:
-        self._socket.sendall(bytes(request))
-        received = GXByteBuffer()
-        received.set(self._socket.recv(65536))
-        while not self.client.getData(received, reply, None):
-            received.set(self._socket.recv(65536))
-
-    def value(self, thing: object, attribute: int) -> object:
-        for request in self.client.read(thing, attribute):
-            reply = self._ask(request)
-        return self.client.updateValue(thing, attribute, reply.value)
+def gurux(fleet: Fleet, name: str, authentication: Authentication, sap: int, security: Security) -> GuruxSession:
+    """Return a gurux-dlms client that ciphers."""
+    server, interface = address(fleet, name, GXDLMSSecureClient)
+    secret = {Authentication.LOW: "22222222", Authentication.HIGH_GMAC: None}.get(authentication, SECRET)
+    client = GXDLMSSecureClient(True, sap, server, authentication, secret, interface)
+    client.ciphering.security = security
+    client.ciphering.systemTitle = b"GRX" + next(titles).to_bytes(5, "big")
+    client.ciphering.blockCipherKey = ENCRYPTION
+    client.ciphering.authenticationKey = AUTHENTICATION
+    return GuruxSession(client, fleet.meters[name].port)
 
 
 GURUX = [
@@ -260,7 +217,7 @@ GURUX = [
 def test_gurux_signs_on_and_reads(
     fleet: Fleet, name: str, authentication: Authentication, sap: int, security: Security
 ) -> None:
-    with Gurux(fleet, name, authentication, sap, security) as client:
+    with gurux(fleet, name, authentication, sap, security) as client:
         first = cast(int, client.value(GXDLMSRegister(ENERGY), 2))
         assert client.value(GXDLMSRegister(ENERGY), 2) == first + 1
         assert client.value(GXDLMSClock("0.0.1.0.0.255"), 2)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
-from gurux_dlms.enums import Authentication, DataType, InterfaceType
+from gurux_dlms import GXDLMSClient
+from gurux_dlms.enums import Authentication, DataType
 from gurux_dlms.objects import GXDLMSData, GXDLMSDisconnectControl, GXDLMSProfileGeneric
 from pydlms import DlmsClient, DlmsData, ObisCode, ServiceError
 from pydlms.client import AccessAction, AccessGet, AccessSet
@@ -18,6 +18,7 @@ from pydlms.security.hls import Mechanism
 from poller.simulator import Fleet, MeterSpec, personality
 from poller.simulator.personality import SHORT_NAMES
 from poller.simulator.values import whole_value
+from tests.support.gurux_session import GuruxSession, address
 
 ENERGY = "1.0.1.8.0.255"
 LONG_DATA, ECHO = "0.0.96.128.0.255", "0.0.96.128.1.255"
@@ -254,49 +255,16 @@ def test_an_image_comes_in_blocks_of_any_order(fleet: Fleet, name: str) -> None:
         assert meter.get(image, 18, 6).to_python() == 6
 
 
-class Gurux:
-    """A gurux-dlms client on a blocking socket, signed on with the low-level password."""
-
-    def __init__(self, fleet: Fleet, name: str, *, logical: bool) -> None:
-        kind = fleet.meters[name].device.kind
-        self._hdlc = kind.transport.value == "hdlc"
-        server = GXDLMSClient.getServerAddress(1, kind.physical, 4) if self._hdlc else 1
-        interface = InterfaceType.HDLC if self._hdlc else InterfaceType.WRAPPER
-        self.client = GXDLMSClient(logical, 1, server, Authentication.LOW, "22222222", interface)
-        self._socket = socket.create_connection(("127.0.0.1", fleet.meters[name].port), 5.0)
-
-    def __enter__(self) -> "Gurux":
-        if self._hdlc:
-            self.client.parseUAResponse(self.ask([self.client.snrmRequest()]).data)
-        self.client.parseAareResponse(self.ask(self.client.aarqRequest()).data)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ask([self.client.disconnectRequest()])
-        self._socket.close()
-
-    def ask(self, requests: list[bytes]) -> GXReplyData:
-        for request in filter(None, requests):
-            reply = GXReplyData()
-            self._exchange(request, reply)
-            while reply.isMoreData():
-                self._exchange(self.client.receiverReady(reply), reply)
-        return reply
-
-    def _exchange(self, request: bytes, reply: GXReplyData) -> None:
-        self._socket.sendall(bytes(request))
-        received = GXByteBuffer()
-        received.set(self._socket.recv(65536))
-        while not self.client.getData(received, reply, None):
-            received.set(self._socket.recv(65536))
-
-    def value(self, thing: object, attribute: int) -> object:
-        return self.client.updateValue(thing, attribute, self.ask(self.client.read(thing, attribute)).value)
+def gurux(fleet: Fleet, name: str, *, logical: bool) -> GuruxSession:
+    """Return a gurux-dlms client that signs on with the low-level password."""
+    server, interface = address(fleet, name)
+    client = GXDLMSClient(logical, 1, server, Authentication.LOW, "22222222", interface)
+    return GuruxSession(client, fleet.meters[name].port, releases=False)
 
 
 @BOTH
 def test_gurux_writes_in_blocks_and_switches(fleet: Fleet, name: str) -> None:
-    with Gurux(fleet, name, logical=True) as meter:
+    with gurux(fleet, name, logical=True) as meter:
         data = GXDLMSData(LONG_DATA)
         data.value = LONG
         data.setDataType(2, DataType.OCTET_STRING)
@@ -311,7 +279,7 @@ def test_gurux_writes_in_blocks_and_switches(fleet: Fleet, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["wide", "blocks-wrapper"])
 def test_gurux_reads_the_profile_by_entry_and_by_range(fleet: Fleet, name: str) -> None:
-    with Gurux(fleet, name, logical=True) as meter:
+    with gurux(fleet, name, logical=True) as meter:
         profile = GXDLMSProfileGeneric("1.0.99.1.0.255")
         assert len(cast(list[object], meter.value(profile, 3))) == 6
         entries = meter.ask(meter.client.readRowsByEntry(profile, 3350, 5)).value
@@ -323,7 +291,7 @@ def test_gurux_reads_the_profile_by_entry_and_by_range(fleet: Fleet, name: str) 
 
 @pytest.mark.filterwarnings("ignore")
 def test_gurux_reads_short_names(fleet: Fleet) -> None:
-    with Gurux(fleet, "short", logical=False) as meter:
+    with gurux(fleet, "short", logical=False) as meter:
         objects = meter.client.parseObjects(meter.ask([meter.client.getObjectsRequest()]).data, True)
         (energy,) = [thing for thing in objects if thing.logicalName == ENERGY]
         first = cast(int, meter.value(energy, 2))
