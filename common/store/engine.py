@@ -12,8 +12,10 @@ from common.store.alarms import Alarms
 from common.store.audit import Audit
 from common.store.commands import Commands
 from common.store.database import Database, Way
+from common.store.diagnostics import Diagnostics
 from common.store.lines import Resolve, resolve
 from common.store.meters import Meters
+from common.store.periods import Periods
 from common.store.starts import Starts
 from common.store.states import States
 from common.store.tables import tokens
@@ -31,7 +33,9 @@ class Store:
         self.states = States(database)
         self.commands = Commands(database, clock)
         self.alarms = Alarms(database, clock)
+        self.diagnostics = Diagnostics(database)
         self.starts = Starts(database)
+        self.periods = Periods(database)
         self.tokens = Tokens(database, clock)
         self.audit = Audit(database, clock)
 
@@ -55,7 +59,9 @@ class Store:
         now = self._clock.wall_ms()
         self.commands.trim(now)
         self.alarms.trim(now)
+        self.diagnostics.trim(now)
         self.starts.trim(now)
+        self.periods.trim(now)
         self.audit.trim(now)
 
     def close(self) -> None:

@@ -223,6 +223,33 @@ class AlarmFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameRow:
+    """Octets that passed at once, as hexadecimal digits; ``way``: sent or received; none: withheld as secret."""
+
+    way: str
+    before_ms: int
+    octets: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticRow:
+    """What went wrong on a meter's line once, with the frames before it, oldest first.
+
+    ``category`` is an alarm's, ``kind`` the error's; ``suppressed``: so many of this kind since the one before.
+    """
+
+    id: int
+    meter_uid: bytes
+    at_ms: int
+    severity: Severity
+    category: str
+    kind: str
+    message: str
+    frames: tuple[FrameRow, ...]
+    suppressed: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRow:
     """An API token without its text, of which only the SHA-256 is kept."""
 
@@ -243,3 +270,42 @@ class AuditRow:
     action: str
     subject: str
     details: Plain
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCounts:
+    """What was measured of one meter since a time, summed over periods; ``since_ms``: where the first of them begins.
+
+    ``cycles`` are those that brought a value, ``overdue`` the readings that waited for the broker for more than a
+    minute when last looked at. The other names are explained in docs/OPERATIONS.md ("How the figures are made").
+    """
+
+    since_ms: int = 0
+    measured_ms: int = 0
+    up_ms: int = 0
+    cycles: int = 0
+    cycles_slow: int = 0
+    cycle_ms: int = 0
+    reads_ok: int = 0
+    reads_failed: int = 0
+    connect_failures: int = 0
+    reconnects: int = 0
+    hdlc_errors: int = 0
+    starts: int = 0
+    taken: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    backfilled: int = 0
+    overdue: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SystemCounts:
+    """The same of the system as a whole."""
+
+    since_ms: int = 0
+    measured_ms: int = 0
+    mqtt_disconnects: int = 0
+    mqtt_sessions: int = 0
+    unplanned_starts: int = 0
+    publisher_silent_ms: int = 0
