@@ -38,10 +38,11 @@ WISHES: Final = "wishes"  # the row of ``versions`` that rises with every wish
 PERIOD_COUNTS: Final = (
     "measured_ms",  # of the period, while supervisor_qos ran and the meter was wished running
     "up_ms",  # of these, while the meter was read as wished (no reading older than its limit of staleness)
-    *("cycles", "cycles_slow", "cycle_ms", "cycle_ms_max"),
+    *("cycles", "cycles_slow", "cycle_ms"),  # that brought a value; those of 2 s and more; how long all took
     *("reads_ok", "reads_failed", "connect_failures", "reconnects", "hdlc_errors", "starts"),
     *("taken", "delivered", "dropped", "backfilled"),
 )
+PERIOD_LEVELS: Final = ("overdue",)  # readings that wait for more than a minute, at the period's last measuring
 SYSTEM_COUNTS: Final = ("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms")
 _UID: Final = 16
 _LIVING: Final = text("deleted_at IS NULL")
@@ -253,13 +254,14 @@ dlms_diagnostics = Table(
     sqlite_autoincrement=True,
 )
 
-# What was measured of a meter within one period of five minutes (UTC), from which the QoS figures are made.
+# What was measured of a meter within one period of five minutes (UTC), from which the QoS figures are made. The key
+# begins with the time: a minute's batch goes to the same few pages, and what is too old is one range.
 meter_periods = Table(
     "meter_periods",
     metadata,
-    Column("uid", LargeBinary(_UID), primary_key=True),
     Column("at_ms", BigInteger, primary_key=True),
-    *(Column(name, BigInteger, nullable=False) for name in PERIOD_COUNTS),
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
     sqlite_with_rowid=False,
 )
 

@@ -9,9 +9,9 @@ branch_labels = None
 depends_on = None
 
 _PERIOD = (
-    *("measured_ms", "up_ms", "cycles", "cycles_slow", "cycle_ms", "cycle_ms_max"),
+    *("measured_ms", "up_ms", "cycles", "cycles_slow", "cycle_ms"),
     *("reads_ok", "reads_failed", "connect_failures", "reconnects", "hdlc_errors", "starts"),
-    *("taken", "delivered", "dropped", "backfilled"),
+    *("taken", "delivered", "dropped", "backfilled", "overdue"),
 )
 _SYSTEM = ("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms")
 
@@ -23,10 +23,10 @@ def upgrade() -> None:
     _diagnostics()
     op.create_table(
         "meter_periods",
-        sa.Column("uid", sa.LargeBinary(length=16), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.LargeBinary(length=16), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _PERIOD),
-        sa.PrimaryKeyConstraint("uid", "at_ms", name=op.f("pk_meter_periods")),
+        sa.PrimaryKeyConstraint("at_ms", "uid", name=op.f("pk_meter_periods")),
         sqlite_with_rowid=False,
     )
     op.create_table(
