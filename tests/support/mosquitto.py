@@ -265,6 +265,11 @@ class Subscriber:
         with self._lock:
             return [item for item in self._received if topic in {"", item.topic}]
 
+    def since(self, index: int) -> list[Received]:
+        """Return what arrived after the first ``index`` messages, in order."""
+        with self._lock:
+            return self._received[index:]
+
     def readings(self, topic: str = "") -> list[dict[str, object]]:
         """Return the generic payloads that arrived so far (objects that carry a seq), decoded."""
         bodies = [json.loads(item.payload) for item in self.received(topic) if item.payload]

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -118,6 +118,8 @@ class System:
         self._process: subprocess.Popen[bytes] | None = None
         self._subscriber: Subscriber | None = None
         self._uids: dict[str, str] = {}
+        self.reach: Callable[[str], int] = self.simulator.port
+        """The port by which a simulated meter is reached; of a proxy, where one stands before it."""
 
     def __enter__(self) -> "System":
         try:
@@ -262,7 +264,7 @@ class System:
         secret = self._directory / f"{name}.pw"
         secret.write_text(password, encoding="utf-8")
         added = self.cli_json(
-            *("add", name, "--host", "127.0.0.1", "--port", str(port or self.simulator.port(name))),
+            *("add", name, "--host", "127.0.0.1", "--port", str(port or self.reach(name))),
             *("--client-id", CLIENT_ID, "--auth", "lls", "--password-file", str(secret)),
             *("--interval", str(self.interval_s), *words),
         )
@@ -283,7 +285,7 @@ class System:
         try:
             wish = store.meters.by_name(first).wish
             for name in others:
-                copy = replace(wish, name=name, port=self.simulator.port(name))
+                copy = replace(wish, name=name, port=self.reach(name))
                 self._uids[name] = store.meters.add(copy, "test").uid.hex()
         finally:
             store.close()
