@@ -1,24 +1,25 @@
 """Alarms: one row per episode, found again by its dedup key while it lasts.
 
 Raised, updated and cleared by supervisor_qos; acknowledged by people. An acknowledgement does not clear, clearing does
-not acknowledge. At most one uncleared row per dedup key.
+not acknowledge; what gets worse has to be acknowledged anew. At most one uncleared row per dedup key.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
 
 from common.clock import Clock
 from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchAlarm
-from common.store.model import AlarmFilter, AlarmRow, Severity
+from common.store.model import AlarmFilter, AlarmRow, AlarmStep, Change, Severity
 from common.store.tables import alarms, meters
 
 MAX_PAGE: Final = 1000
 KEPT_MS: Final = 90 * 86_400_000  # cleared alarms are kept for 90 days
 _ANY: Final = AlarmFilter()
+_RANK: Final = tuple(str(severity) for severity in Severity)
 
 
 class Alarms:
@@ -45,16 +46,21 @@ class Alarms:
             "message": message[:1024],
             "details": dict(details or {}),
         }
-        lasting = select(alarms.c.id).where(alarms.c.dedup_key == key, alarms.c.cleared_at.is_(None))
         with self._database.begin(Way.STATE) as connection:
-            number = connection.execute(lasting).scalar()
-            if number is not None:
-                again = update(alarms).where(alarms.c.id == number)
-                connection.execute(again.values(count=alarms.c.count + 1, updated_at=now, **values))
-                return int(number)
-            values |= {"dedup_key": key, "category": category[:32], "meter_uid": meter_uid, "acknowledged_by": ""}
-            begun = insert(alarms).values(count=1, raised_at=now, updated_at=now, **values).returning(alarms.c.id)
-            return int(connection.execute(begun).scalar_one())
+            lasting = _lasting(connection, key)
+            if lasting is not None:
+                return _change(connection, lasting, values | {"count": alarms.c.count + 1, "updated_at": now})
+            return _begin(connection, values | {"category": category, "meter_uid": meter_uid}, key, now)
+
+    def write(self, steps: Sequence[AlarmStep]) -> Mapping[str, int]:
+        """Write changes in one transaction; return the alarms' ids by dedup key. To write one again changes nothing.
+
+        An alarm that gets worse than it was is not acknowledged any more.
+        """
+        now = self._clock.wall_ms()
+        with self._database.begin(Way.STATE) as connection:
+            found = [(step.dedup_key, _write(connection, step, now)) for step in steps]
+        return {key: number for key, number in found if number is not None}
 
     def clear(self, dedup_key: str) -> bool:
         """End an episode; return False when there was none."""
@@ -105,6 +111,41 @@ class Alarms:
         """Forget what was cleared 90 days ago."""
         with self._database.begin(Way.STATE) as connection:
             connection.execute(delete(alarms).where(alarms.c.cleared_at < now_ms - KEPT_MS))
+
+
+def _write(connection: Connection, step: AlarmStep, now: int) -> int | None:
+    key = step.dedup_key[:128]
+    lasting = _lasting(connection, key)
+    values: dict[str, object] = {"severity": str(step.severity), "message": step.message[:1024], "count": step.count}
+    if step.change is Change.CLEARED:
+        values["cleared_at"] = now
+    elif lasting is None:
+        begun: dict[str, object] = {"category": step.category, "meter_uid": step.meter_uid, "details": {}}
+        return _begin(connection, values | begun, key, now)
+    if lasting is None:
+        return None
+    return _change(connection, lasting, values | {"updated_at": now})
+
+
+def _lasting(connection: Connection, key: str) -> tuple[int, Severity] | None:
+    query = select(alarms.c.id, alarms.c.severity)
+    row = connection.execute(query.where(alarms.c.dedup_key == key, alarms.c.cleared_at.is_(None))).first()
+    return None if row is None else (int(row.id), Severity(row.severity))
+
+
+def _change(connection: Connection, lasting: tuple[int, Severity], values: Mapping[str, object]) -> int:
+    """Change an alarm that lasts, and return its id; what gets worse has to be looked at again."""
+    number, severity = lasting
+    if _RANK.index(str(values["severity"])) > _RANK.index(severity):
+        values = {**values, "acknowledged_at": None, "acknowledged_by": ""}
+    connection.execute(update(alarms).where(alarms.c.id == number).values(**values))
+    return number
+
+
+def _begin(connection: Connection, values: Mapping[str, object], key: str, now: int) -> int:
+    whole = {"count": 1, **values, "dedup_key": key, "raised_at": now, "updated_at": now, "acknowledged_by": ""}
+    whole["category"] = str(whole["category"])[:32]
+    return int(connection.execute(insert(alarms).values(**whole).returning(alarms.c.id)).scalar_one())
 
 
 def _query() -> Select[*tuple[object, ...]]:

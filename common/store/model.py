@@ -210,6 +210,27 @@ class AlarmRow:
     acknowledged_by: str
 
 
+class Change(StrEnum):
+    """What happens to an alarm without a person."""
+
+    RAISED = "raised"
+    UPDATED = "updated"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStep:
+    """One change of one alarm. ``count``: how often its condition came within the episode, so far."""
+
+    change: Change
+    dedup_key: str
+    severity: Severity
+    category: str
+    message: str
+    count: int = 1
+    meter_uid: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
     """Which alarms to list; None leaves a question open. ``since_ms``: raised at or after."""

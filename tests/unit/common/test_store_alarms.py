@@ -5,7 +5,7 @@ import pytest
 from common.store.alarms import KEPT_MS
 from common.store.engine import Store
 from common.store.errors import NoSuchAlarm
-from common.store.model import AlarmFilter, Severity
+from common.store.model import AlarmFilter, AlarmStep, Change, Severity
 from tests.support.installation import NOON_MS, StillClock, wish
 
 KEY = "connection:00"
@@ -92,3 +92,31 @@ def test_what_was_cleared_long_ago_is_forgotten(store: Store) -> None:
     _raise(store)
     store.alarms.trim(NOON_MS + KEPT_MS + 1)
     assert [row.cleared_at for row in store.alarms.list()[0]] == [None]
+
+
+def _step(change: Change, severity: Severity = Severity.WARNING, count: int = 1) -> AlarmStep:
+    return AlarmStep(change, KEY, severity, "connection", f"gone {count}", count)
+
+
+def test_steps_of_an_episode_are_written_together_and_twice_is_once(store: Store, clock: StillClock) -> None:
+    ids = store.alarms.write([_step(Change.RAISED), AlarmStep(Change.RAISED, "disk:x", Severity.INFO, "disk", "full")])
+    clock.sleep(60)
+    assert store.alarms.write([_step(Change.RAISED, count=3)]) == {KEY: ids[KEY]}
+    row = store.alarms.get(ids[KEY])
+    assert (row.count, row.message, row.raised_at, row.updated_at) == (3, "gone 3", NOON_MS, NOON_MS + 60_000)
+    assert store.alarms.write([_step(Change.CLEARED, count=4)]) == {KEY: ids[KEY]}
+    row = store.alarms.get(ids[KEY])
+    assert (row.count, row.cleared_at, row.acknowledged_at) == (4, NOON_MS + 60_000, None)
+    assert store.alarms.write([_step(Change.CLEARED)]) == {}
+    assert [alarm.dedup_key for alarm in store.alarms.active()] == ["disk:x"]
+
+
+def test_an_acknowledgement_is_kept_through_updates_until_the_alarm_gets_worse(store: Store) -> None:
+    (number,) = store.alarms.write([_step(Change.RAISED)]).values()
+    store.alarms.acknowledge(number, "ann")
+    store.alarms.write([_step(Change.UPDATED, count=2)])
+    assert store.alarms.get(number).acknowledged_by == "ann"
+    store.alarms.write([_step(Change.UPDATED, Severity.CRITICAL, 3)])
+    row = store.alarms.get(number)
+    assert (row.acknowledged_at, row.acknowledged_by) == (None, "")
+    assert store.alarms.acknowledge(number, "bob").acknowledged_by == "bob"
