@@ -32,8 +32,17 @@ if TYPE_CHECKING:
     from poller.invocation import DeferredCounter
 
 LINE_WAIT_S: Final = 0.1  # a shared line is asked for again this soon; its turns are short
+SPEAKS, SILENT = "speaks", "silent"  # whether a frame came at the last attempt: what a diagnosis begins with
 IDLE_SHARE: Final = 0.8  # of the meter's inactivity timeout: then a keep-alive goes out
-COUNTERS: Final = ("frames_sent", "frames_received", "octets_sent", "octets_received", "bad_frames", "resent")
+COUNTERS: Final = (
+    "frames_sent",
+    "frames_received",
+    "octets_sent",
+    "octets_received",
+    "bad_frames",
+    "out_of_sequence",
+    "resent",
+)
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +121,7 @@ class MeterLink:
         self.history = recovery.probing(self.history)
         self._vitals.counters["connects"] += 1
         self.next_attempt = math.inf
+        heard = self.counters()["frames_received"]
         try:
             self.address = self.session.resolve(self._file.host)
             if self._file.line_mode != "concurrent":
@@ -120,6 +130,7 @@ class MeterLink:
             self.session.open(self.address, self._file.port)
             facts = self.reader.associated()
         except BridgeError as error:
+            self._vitals.facts["line"] = SPEAKS if self.counters()["frames_received"] > heard else SILENT
             self.session.close()
             self._attempt_failed(error)
             return False
@@ -134,7 +145,7 @@ class MeterLink:
         self._lost = False
         self._since, self._reads = now, 0
         self._parts.refusals.clear()
-        self._vitals.facts.update(facts, breaker=str(self.history.breaker))
+        self._vitals.facts.update(facts, breaker=str(self.history.breaker), line=SPEAKS)
         for category in ("connection", "auth"):
             self._vitals.condition(category, "")
         if self._vitals.enter(MeterState.ACTIVE):

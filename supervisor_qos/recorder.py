@@ -20,7 +20,8 @@ from supervisor_qos.observer import Latest
 
 STEP_MS: Final = 250  # a larger change of the offset is a step, a smaller one the reading of two clocks
 NETWORK: Final = frozenset({
-    *("frames_sent", "frames_received", "octets_sent", "octets_received", "bad_frames", "resent"),
+    *("frames_sent", "frames_received", "octets_sent", "octets_received"),
+    *("bad_frames", "out_of_sequence", "resent"),
     *("connects", "connect_failures", "reconnects", "associations", "auth_refusals"),
 })
 _log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import os
 
 from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
-from poller.vitals import BEAT_S, KEPT_CYCLES, SECOND_BEAT_S, Vitals, resources
+from poller.vitals import BEAT_S, KEPT_CYCLES, SECOND_BEAT_S, SLOW_MS, Vitals, resources
 from tests.support.simulated import StillClock
 
 
@@ -79,3 +79,12 @@ def test_resources_are_those_of_this_process() -> None:
     assert found["rss_bytes"] > 1 << 20
     assert found["open_fds"] >= 3
     assert found["cpu_s"] > 0
+
+
+def test_every_cycle_is_counted_with_its_length_and_the_slow_ones_apart() -> None:
+    vitals = Vitals(StillClock())
+    for duration_ms in [*[100] * (2 * KEPT_CYCLES), SLOW_MS, SLOW_MS + 1, SLOW_MS - 1]:
+        vitals.cycle(duration_ms)
+    counters = beat(vitals).counters
+    assert counters["cycle_ms_total"] == 2 * KEPT_CYCLES * 100 + 3 * SLOW_MS
+    assert counters["cycles_slow"] == 2
