@@ -19,12 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
 
+from admin_api.audit.auditor import audit
+from admin_api.audit.files import answers
+from admin_api.audit.scope import Scope
+from admin_api.audit.verdict import Verdict
 from common.paths import Paths
 from common.process_state import Process, ProcessState
 from common.settings import load as load_settings
 from common.store.engine import open_from_settings
 from common.supervisord import SOCKET_NAME, NotListening, Supervisord
-from tests.support.audit import Verdict, audit
 from tests.support.mosquitto import Mosquitto, Received, Subscriber, free_port
 from tests.support.waiting import wait_until
 
@@ -93,7 +96,7 @@ class System:
     """A whole product; a context manager that leaves nothing running.
 
     ``options``: of `meterctl simulate`; ``words``: of `meterctl add`. ``settings``: sections of bridge.toml beside
-    those that ports demand.
+    those that ports demand; ``environment``: variables that `meterctl run` finds beside ours.
     """
 
     def __init__(
@@ -105,8 +108,10 @@ class System:
         options: Sequence[str] = (),
         words: Sequence[str] = (),
         settings: Sections | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.state = directory / "state"
+        self._environment = {**os.environ, **(environment or {})}
         self.interval_s = interval_s
         self.broker = Mosquitto(directory / "broker")
         self.simulator = Simulator(directory / "sim", meters, options)
@@ -171,6 +176,7 @@ class System:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=self._environment,
             )
         wait_until(self._runs, START_S, "supervisord and its programs")
 
@@ -204,6 +210,12 @@ class System:
                 shutil.rmtree(self.paths.sockets, ignore_errors=True)
 
     # processes
+
+    @property
+    def run_pid(self) -> int:
+        """Return the process id of `meterctl run`."""
+        assert self._process is not None
+        return self._process.pid
 
     def processes(self) -> dict[str, Process]:
         """Return supervisord's processes by name; none when it does not answer."""
@@ -356,7 +368,8 @@ class System:
 
     def audit(self, *, since_ms: int = 0, until_ms: int = 1 << 62) -> Verdict:
         """Compare the simulator's log with what arrived."""
-        return audit(self.arrived(), self.simulator.log, since_ms=since_ms, until_ms=until_ms)
+        scope = Scope(since_ms=since_ms, until_ms=until_ms, complete=True)
+        return audit(self.arrived(), answers(self.simulator.log), scope)
 
     def logs(self) -> str:
         """Return the last lines of every log, for a failure's report."""

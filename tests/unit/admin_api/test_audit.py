@@ -1,12 +1,21 @@
 """The auditor finds what is wrong, each kind by itself, and nothing where nothing is."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.audit import audit
+from admin_api.audit.auditor import audit as judge
+from admin_api.audit.files import answers
+from admin_api.audit.scope import Scope
+from admin_api.audit.verdict import Verdict
+
+
+def audit(arrived: Sequence["Arrival"], log: Path | None = None, *, until_ms: int = 1 << 62) -> Verdict:
+    scope = Scope(complete=True, until_ms=until_ms)
+    return judge(arrived, answers(log) if log else (), scope)
 
 
 @dataclass(frozen=True)
