@@ -32,6 +32,7 @@ LIVE_MS: Final = 60_000  # SPEC section 3: what was taken less than a minute ago
 KEPT_EPOCHS: Final = 8  # cursors of one meter that stay although its worker no longer speaks of them
 GROUP_S: Final = 0.05  # acknowledged rows are deleted in groups; a crash sends at most this much again
 GROUP_ROWS: Final = 400
+OWED_AHEAD: Final = 4  # rows asked for beyond what is wanted: so many of one lane may be acknowledged and not deleted
 TRIM_ROWS: Final = 2000  # rows dropped per call, so that a bound that was lowered does not stop the loop
 REFUSED_PAUSE_S: Final = 1.0  # until a disk that refused is asked to delete again
 TICK_S: Final = 60.0  # the outbox's time is written down at least this often
@@ -264,12 +265,19 @@ class Outbox:
         return True
 
     def _lane(self, uid: bytes, lane: Lane, after_id: int, limit: int, present_ms: int) -> list[_Found]:
-        """Return rows of a lane, and some that are not to be had any more left out."""
+        """Return rows of a lane without those that the broker has and the disk still shows."""
         if lane is Lane.LIVE:
             after_id = max(after_id, self._first_live(uid, present_ms) - 1)
-        values = (uid, after_id, limit + len(self._owed), *((present_ms,) if lane is Lane.BACKLOG else ()))
-        found = cast("list[_Found]", self._file.query(_LANES[lane], values))
-        return [row for row in found if row[0] not in self._owed]
+        rows: list[_Found] = []
+        size = limit + min(len(self._owed), OWED_AHEAD)
+        while len(rows) < limit:
+            values = (uid, after_id, size, *((present_ms,) if lane is Lane.BACKLOG else ()))
+            found = cast("list[_Found]", self._file.query(_LANES[lane], values))
+            rows += [row for row in found if row[0] not in self._owed]
+            if len(found) < size:
+                break
+            after_id = found[-1][0]
+        return rows
 
     def _first_live(self, uid: bytes, present_ms: int) -> int:
         """Return the id of the first row of the present; what a meter is asked for comes in the order of its age."""

@@ -28,6 +28,7 @@ from tests.support.waiting import wait_until
 
 END_S: Final = 10.0
 BEAT_S: Final = 1.0
+PAUSE_S: Final = 0.001
 
 
 def uid_of(number: int) -> bytes:
@@ -151,10 +152,10 @@ class Publisher:
 class Meters:
     """Feeds of some meters in a thread, each taking a reading every ``interval_s`` until the block ends."""
 
-    def __init__(self, paths: Paths, numbers: Iterable[int], interval_s: float) -> None:
+    def __init__(self, paths: Paths, numbers: Iterable[int], interval_s: float, pause_s: float = PAUSE_S) -> None:
         self._paths = paths
         self._numbers = list(numbers)
-        self._interval_s = interval_s
+        self._interval_s, self._pause_s = interval_s, pause_s
         self._stop = threading.Event()
         self._quiet = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meters", daemon=True)
@@ -202,7 +203,7 @@ class Meters:
             for feed in feeds.values():
                 feed.pump(0.0)
             self.drained = all(feed.drained() for feed in feeds.values())
-            time.sleep(0.001)
+            time.sleep(self._pause_s)
         for feed in feeds.values():
             feed.close(0.0)
 
