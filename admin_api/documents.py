@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.store.model import (
+    LAST_ERROR_MS,
     SECRETS,
     AlarmRow,
     CommandRow,
@@ -69,6 +70,7 @@ def state_document(state: MeterStateRow) -> Document:
         "revision": state.revision,
         "last_seen": iso(state.last_seen_ms),
         "last_error": state.last_error,
+        "last_error_at": iso(int(state.facts.get(LAST_ERROR_MS, "0")) or None),
         "error_count": state.error_count,
         "process_id": state.process_id,
         "serial_number": state.serial_number,

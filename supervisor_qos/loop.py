@@ -23,6 +23,7 @@ from common.supervisord import Supervisord
 from supervisor_qos import alarms, processes
 from supervisor_qos.judged import Judged
 from supervisor_qos.ledger import Ledger, Start
+from supervisor_qos.measuring import Look, Measuring
 from supervisor_qos.observer import Observer
 from supervisor_qos.orders import Orders
 from supervisor_qos.reconcile import Reconciler
@@ -36,6 +37,7 @@ LOOK_MS: Final = 1000
 GAP_MS: Final = 2000  # longer than this between two turns: we did not run, and judge nobody by it
 GRACE_MS: Final = 15_000
 REPORT_MS: Final = 60_000
+MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
 CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
@@ -79,6 +81,7 @@ class Loop:
     clock_synchronised: bool = False
     seeded: bool = False
     starts: list[tuple[Start, int]] = field(default_factory=list)
+    measuring: Measuring = field(default_factory=Measuring)
 
     def run(self, stop: StopFlag) -> None:
         """Go on until told to stop or left alone."""
@@ -86,6 +89,7 @@ class Loop:
         self.grace_until_ms = self.started_ms + GRACE_MS
         while not stop.is_set and not stop.orphaned():
             self.turn()
+        self._guard("measured", self._write_measured)
 
     def turn(self) -> None:
         """Listen for a moment, then do what is due."""
@@ -94,6 +98,7 @@ class Loop:
         self._when_due("clock", CLOCK_MS, self._look_at_clock)
         self._when_due("wishes", WISHES_MS, self._follow_wishes)
         self._when_due("look", LOOK_MS, self._look)
+        self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
 
@@ -167,6 +172,7 @@ class Loop:
         parts.orders.look(self.table)
         moment = Moment(self.last_turn_ms, grace, self.table, parts.orders.restarts.keys())
         self.judged = parts.watch.judge(parts.reconciler.meters, moment)
+        self._measure(grace=grace)
         decisions = parts.watch.decide(self.judged, moment)
         self.counters.update(f"decided_{decision.act}" for decision in decisions)
         self._guard(
@@ -174,6 +180,18 @@ class Loop:
         )
         self._guard("record", self._record)
         self._guard("bury", self._bury)
+
+    def _measure(self, *, grace: bool) -> None:
+        now, wall = self.last_turn_ms, self.parts.clock.wall_ms()
+        starts, silent = self.counters["unplanned_starts"], self.parts.watch.publisher_silent
+        self.measuring.look(self.judged, self.parts.observer.publisher, Look(now, wall, grace, starts, silent))
+
+    def _write_measured(self) -> None:
+        self.measuring.settle()
+        self.measuring.bound()
+        self.counters["periods_forgotten"] = self.measuring.forgotten
+        self.parts.store.periods.add(self.measuring.meters, self.measuring.system)
+        self.measuring.written()
 
     def _look_at_processes(self) -> None:
         parts, now_s = self.parts, self.last_turn_ms / 1000
@@ -205,6 +223,7 @@ class Loop:
         """Take over the history that an earlier supervisor left in the store, for the programs that are still there."""
         parts = self.parts
         states = parts.recorder.load()
+        self.measuring.seen = frozenset(states)
         offset_ms = parts.clock.wall_ms() - parts.clock.boottime_ms()
         since = parts.clock.wall_ms() - round(parts.ledger.budget.window_s * 1000)
         starts = parts.store.starts.recent(since)

@@ -11,8 +11,9 @@ from typing import Final
 
 from common.clock import Clock
 from common.heartbeat import PublisherBeat
+from common.meter_state import MeterState
 from common.store.engine import Store
-from common.store.model import LatestRow, MeterStateRow
+from common.store.model import LAST_ERROR_MS, LatestRow, MeterStateRow
 from common.units import unit_name
 from supervisor_qos.alarms import Alarm
 from supervisor_qos.judged import REASONS, Judged
@@ -100,6 +101,7 @@ class Recorder:
         old = self._states.get(uid, MeterStateRow(uid))
         reason = REASONS.get(judged.health)
         cause, detail = (reason, judged.process.error or judged.last_words) if reason else (beat.cause, beat.detail)
+        error = "" if judged.state is MeterState.PAUSED else ": ".join(text for text in (cause, detail) if text)
         return MeterStateRow(
             uid=uid,
             status=judged.state,
@@ -107,7 +109,7 @@ class Recorder:
             detail=detail,
             revision=beat.revision or old.revision,
             last_seen_ms=self._wall(worker.heard_ms) or old.last_seen_ms,
-            last_error=": ".join(text for text in (cause, detail) if text) or old.last_error,
+            last_error=error or old.last_error,
             error_count=beat.counters.get("cycles_failed", 0) + beat.counters.get("connect_failures", 0),
             process_id=judged.process.pid or None,
             serial_number=beat.facts.get("serial_number", "") or old.serial_number,
@@ -117,9 +119,16 @@ class Recorder:
             last_acknowledged_ms=self._wall(worker.delivery.last_acknowledged_boot_ms) or old.last_acknowledged_ms,
             metrics=_metrics(judged),
             network={name: float(count) for name, count in beat.counters.items() if name in NETWORK},
-            facts={**beat.facts, "health": str(judged.health)},
+            facts={**beat.facts, "health": str(judged.health)} | self._error_time(error, old),
             updated_ms=old.updated_ms,
         )
+
+
+    def _error_time(self, error: str, old: MeterStateRow) -> dict[str, str]:
+        """Return when the last error began, as a fact: another text, or the same after the meter was well."""
+        if error and (error != old.last_error or not old.cause):
+            return {LAST_ERROR_MS: str(self.clock.wall_ms())}
+        return {LAST_ERROR_MS: old.facts[LAST_ERROR_MS]} if LAST_ERROR_MS in old.facts else {}
 
 
 def _metrics(judged: Judged) -> dict[str, float]:

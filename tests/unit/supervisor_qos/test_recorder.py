@@ -8,7 +8,7 @@ from common.meter_state import MeterState
 from common.process_state import Process, ProcessState
 from common.reading import Failure, Quality, Quantity, Reading
 from common.store.engine import Store
-from common.store.model import AlarmFilter, Severity
+from common.store.model import LAST_ERROR_MS, AlarmFilter, Severity
 from supervisor_qos.alarms import Alarm
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
@@ -152,3 +152,21 @@ class _Stepped(StillClock):
 
     def wall_ms(self) -> int:
         return super().wall_ms() + self._step_ms
+
+
+def test_the_last_error_keeps_the_time_at_which_it_began(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    well, away = Worker(beat=BEAT), Worker(beat=replace(BEAT, cause="connect_refused", detail="nobody"))
+    times = []
+    for worker in (away, away, well, well, away):
+        clock.sleep(5.0)
+        recorder.states([judged(store, worker)])
+        times.append(int(store.states.list()[0].facts[LAST_ERROR_MS]) - clock.wall_ms())
+    assert times == [0, -5000, -10_000, -15_000, 0]
+
+
+def test_a_pause_is_no_error(store: Store, clock: StillClock) -> None:
+    recorder = Recorder(store, clock)
+    recorder.states([judged(store, Worker(beat=replace(BEAT, state=MeterState.PAUSED, cause="paused")))])
+    (row,) = store.states.list()
+    assert (row.status, row.cause, row.last_error) == (MeterState.PAUSED, "paused", "")
