@@ -126,10 +126,10 @@ class WorkerBus:
         for frames in _drain(self._out):
             self._subscriptions.add(frames[0][1:])
 
-    def close(self) -> None:
-        """Close; what is queued gets LINGER_MS to leave."""
+    def close(self, *, lingers: bool = True) -> None:
+        """Close; what is queued gets LINGER_MS to leave, or no time."""
         for socket in (self._out, self._publisher, self._supervisor):
-            socket.close(LINGER_MS)
+            socket.close(LINGER_MS if lingers else 0)
         self._context.term()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+MARK: Final = "SUPERVISOR_PID"  # in the environment of what supervisord starts: who its parent is
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -27,7 +28,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.is_set = False
-        self._parent = os.getppid()
+        self._parent = _expected_parent()
 
     def install(self) -> None:
         """Take over the signals; only ``main.py`` calls this."""
@@ -42,6 +43,12 @@ class StopFlag:
 
     def _set(self, _number: int, _frame: FrameType | None) -> None:
         self.is_set = True
+
+
+def _expected_parent() -> int:
+    """Return who started us: by its mark where it left one, because it may have ended before we could look."""
+    mark = os.environ.get(MARK, "")
+    return int(mark) if mark.isdecimal() else os.getppid()
 
 
 def usage() -> dict[str, float]:

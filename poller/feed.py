@@ -50,7 +50,7 @@ class FeedBus(Protocol):
     def wait(self, timeout_s: float) -> Sequence[Inbound]:
         """Wait at most ``timeout_s``; return what came back."""
 
-    def close(self) -> None:
+    def close(self, *, lingers: bool = True) -> None:
         """Close."""
 
 
@@ -120,7 +120,7 @@ class Feed:
         return self._journal.drained()
 
     def close(self, patience_s: float = 5.0) -> None:
-        """Collect acknowledgements for at most ``patience_s``, then close bus and journal."""
+        """Collect acknowledgements for at most ``patience_s``, then close bus and journal; with none, at once."""
         limit = self._clock.monotonic() + patience_s
         next_beat = self._clock.monotonic()
         while not self.drained() and self._clock.monotonic() < limit:
@@ -129,7 +129,7 @@ class Feed:
                 self._announce()
             for command in self.pump(CLOSING_PAUSE_S):
                 self.answer(command, STOPPING)
-        self._bus.close()
+        self._bus.close(lingers=patience_s > 0)
         self._journal.close()
 
     def _obey(self, envelope: Envelope) -> None:

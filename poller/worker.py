@@ -67,7 +67,7 @@ def _run(config: Path) -> Exit:
         bus.wait_for_subscription(SUBSCRIPTION_S)
         loop.run(parts)
     finally:
-        feed.close(CLOSE_S)
+        feed.close(0.0 if stop.orphaned() else CLOSE_S)  # alone, nobody acknowledges: the journal keeps it
     log.info("stopped meter=%s everything_delivered=%s", file.name, feed.drained())
     return Exit.OK
 

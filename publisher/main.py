@@ -76,9 +76,9 @@ def _run(options: settings.Settings, stop: StopFlag) -> int:
     routes, chance = RouteFile(options.paths.routes), random.SystemRandom().random
     pump = Pump(Parts(bus, outbox, intake, adoption, routes, Dialler(), limits, clock, instance, chance))
     _log.info("started pid=%d instance=%s", os.getpid(), instance.hex())
-    while not stop.is_set:
+    while not stop.is_set and not stop.orphaned():
         pump.turn()
-    pump.close(PATIENCE_S)
+    pump.close(0.0 if stop.orphaned() else PATIENCE_S)
     bus.close()
     outbox.close()
     os.close(lock)

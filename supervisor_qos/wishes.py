@@ -19,6 +19,7 @@ from common.routes import Mode, Route, Routes, Target
 from common.settings import MqttSettings, Settings
 from common.store.model import Meter, MeterWish
 from common.supervisord import quoted
+from common.tether import tethered
 from common.worker_file import Limits, Measurement, WorkerFile
 
 PREFIX: Final = "meter-"
@@ -110,7 +111,8 @@ def program(uid: bytes, paths: Paths, scripts: Path) -> str:
     A worker that ends by itself with 0, 75 (line or journal held) or 78 (bad configuration) is not started again by
     supervisord: when to try again is decided here.
     """
-    command = shlex.join([str(scripts / "dlms-poller"), "--config", str(worker_path(paths, uid))])
+    poller = [str(scripts / "dlms-poller"), "--config", str(worker_path(paths, uid))]
+    command = shlex.join(tethered(poller, scripts))
     name = program_name(uid)
     return f"""\
 [program:{name}]

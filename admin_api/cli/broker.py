@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from admin_api.cli.embedded import LOOPBACK
-from admin_api.cli.parent import die_with_parent
 from common import settings as configuration
 from common.errors import BridgeError, Hopeless
 from common.files import write_atomically
@@ -81,7 +80,6 @@ def directory(settings: Settings) -> Path:
 
 def serve(settings: Settings) -> None:
     """Become the broker; raise NoBroker."""
-    die_with_parent()
     make_private(directory(settings))
     program = mosquitto(settings)
     if program is not None:

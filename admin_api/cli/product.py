@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from admin_api.cli import leftovers
-from admin_api.cli.parent import die_with_parent
 from admin_api.cli.programs import API_DIRECTORY, GUNICORN_CONF, gunicorn_conf, render
 from common.clock import Clock
 from common.errors import Hopeless
@@ -23,8 +22,10 @@ from common.paths import Paths, make_private
 from common.process_state import ProcessState
 from common.settings import Settings
 from common.supervisord import SOCKET_NAME, NotListening, Refused, Supervisord
+from common.tether import tethered_root
 
 READY_S: Final = 15.0
+PATIENCE_S: Final = 2.0  # for a sign of life; a supervisord that reads the programs of 250 meters anew takes 0.2 s
 WATCHER_S: Final = 5.0
 WORKERS_S: Final = 12.0  # 5 s for acknowledgements, DISC, and supervisord's SIGKILL after 10 s
 REST_S: Final = 12.0
@@ -48,11 +49,12 @@ class Product:
         self._scripts = scripts or Path(sys.executable).parent
         self._socket = settings.paths.sockets / SOCKET_NAME
         self._supervisord = Supervisord(self._socket)
+        self._brief = Supervisord(self._socket, PATIENCE_S)
         self._child: subprocess.Popen[bytes] | None = None
 
-    def sweep(self) -> None:
-        """End what a killed run left behind, before its ports are looked at."""
-        leftovers.end(self._socket, self._clock)
+    def sweep(self) -> int:
+        """End what a killed run or supervisord left behind; return how many processes that were."""
+        return leftovers.end(self._socket, self._clock)
 
     def start(self, lock: int) -> None:
         """Clear the run directory, write it anew, start; raise DidNotStart, UnsafeText.
@@ -60,16 +62,28 @@ class Product:
         ``lock``: a descriptor that supervisord inherits, so that the lock on the state directory lives as long as it.
         """
         self._write_run_files()
-        parent = os.getpid()
+        supervisord = [str(self._scripts / "supervisord"), "-n", "-c", str(self._settings.paths.supervisord_conf)]
         self._child = subprocess.Popen(
-            [str(self._scripts / "supervisord"), "-n", "-c", str(self._settings.paths.supervisord_conf)],
+            tethered_root(supervisord, self._scripts, os.getpid()),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is ours to handle: the order of the end matters
             pass_fds=(lock,),
-            preexec_fn=lambda: die_with_parent(parent),  # no thread runs yet
         )
         if not self._until(self._answers, READY_S):
             raise DidNotStart(f"supervisord did not start; see {self._settings.paths.log / 'supervisord.log'}")
+
+    def is_heard(self) -> bool:
+        """Return whether supervisord answers just now; a question that waits for PATIENCE_S at most."""
+        try:
+            return self._brief.pid() > 0
+        except (NotListening, Refused):
+            return False
+
+    def kill(self) -> None:
+        """End a supervisord that does not answer; what it started ends with it."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
 
     def ended(self) -> int | None:
         """Return supervisord's exit code if it has ended by itself."""

@@ -12,6 +12,7 @@ from typing import Final
 from common.paths import Paths
 from common.settings import Settings
 from common.supervisord import SOCKET_NAME, quoted
+from common.tether import tethered
 
 MIN_FDS: Final = 2048  # every child closes as many on its start: 250 meters need 650 in supervisord, 1500 in publisher
 LOG_OCTETS: Final = "5MB"
@@ -32,11 +33,12 @@ class Program:
     with_children: bool = False
     retries: int = 3  # then supervisor_qos starts it again, with capped delays
     directory: str = ""
+    at_parents_end: str = "TERM"
 
 
 def render(settings: Settings, scripts: Path) -> str:
     """Return the whole file; raise UnsafeText."""
-    sections = [_section(settings.paths, program) for program in programs(settings, scripts)]
+    sections = [_section(settings.paths, program, scripts) for program in programs(settings, scripts)]
     return _head(settings.paths) + "".join(sections)
 
 
@@ -53,6 +55,7 @@ def programs(settings: Settings, scripts: Path) -> list[Program]:
             50,
             with_children=True,
             directory=str(settings.paths.run / API_DIRECTORY),
+            at_parents_end="INT",  # gunicorn's quick end: TERM lets requests and idle connections take their time
         ),
     ]
     if settings.embedded.broker:
@@ -123,10 +126,11 @@ files=conf.d/*.conf
 """
 
 
-def _section(paths: Paths, program: Program) -> str:
+def _section(paths: Paths, program: Program, scripts: Path) -> str:
+    command = tethered(program.command, scripts, program.at_parents_end)
     return f"""
 [program:{program.name}]
-command={quoted(shlex.join(program.command))}
+command={quoted(shlex.join(command))}
 directory={quoted(program.directory or str(paths.root))}
 priority={program.priority}
 autorestart=true

@@ -15,6 +15,8 @@ from typing import Final
 
 from admin_api.cli import broker, embedded
 from admin_api.cli.init import Prepared, prepare
+from admin_api.cli.keeper import Keeper, Spent
+from admin_api.cli.notify import STOPPING, Notifier
 from admin_api.cli.output import show_error, show_line
 from admin_api.cli.product import Product
 from admin_api.cli.watch import Watch
@@ -35,10 +37,6 @@ class AlreadyRunning(Barred):
 
 class PortTaken(Hopeless):
     """Something else listens where one of our programs should."""
-
-
-class Ended(Hopeless):
-    """supervisord ended by itself."""
 
 
 @contextmanager
@@ -69,12 +67,15 @@ def run(state: str | None, *, with_embedded: bool, quiet: bool, clock: Clock) ->
         product = Product(settings, clock)
         product.sweep()
         check_ports(settings)
+        notifier = Notifier.taken_from(os.environ)
         try:
             product.start(lock)
             for line in where_to_look(settings, prepared):
                 show_line(line)
-            _wait(product, settings, stop, clock, _watch(settings) if not quiet else None)
+            keeper = Keeper(product, clock, lock, notifier, show_line)
+            _wait(keeper, stop, clock, _watch(settings) if not quiet else None)
         finally:
+            notifier.tell(STOPPING)
             show_line("stopping")
             lost = product.stop()
         show_line("stopped" if not lost else f"stopped; {lost} processes had lost their supervisord")
@@ -89,11 +90,9 @@ def _watch(settings: Settings) -> Watch | None:
     return Watch(settings.mqtt.host, settings.mqtt.port, _topic_filter(settings))
 
 
-def _wait(product: Product, settings: Settings, stop: StopFlag, clock: Clock, watch: Watch | None) -> None:
+def _wait(keeper: Keeper, stop: StopFlag, clock: Clock, watch: Watch | None) -> None:
     while not stop.is_set:
-        code = product.ended()
-        if code is not None:
-            raise Ended(f"supervisord ended with code {code}; see {settings.paths.log / 'supervisord.log'}")
+        keeper.look()
         if watch is None or not watch.wait(LOOK_S):
             clock.sleep(LOOK_S)
     if watch is not None:
@@ -154,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AlreadyRunning as error:
         show_error(error, as_json=False)
         return Exit.LOCK_HELD
-    except Ended as error:
+    except Spent as error:
         show_error(error, as_json=False)
         return Exit.BUG
     except BridgeError as error:

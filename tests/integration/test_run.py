@@ -149,16 +149,6 @@ def test_a_killed_run_takes_everything_with_it_and_the_next_one_starts(tmp_path:
         wait_until(lambda: arrived(run, "sim-1"), START_S, "readings of the next run")
 
 
-def test_a_killed_supervisord_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
-    with running(tmp_path) as run:
-        wait_until(lambda: set(run.pids()) >= STATIC and arrived(run, "sim-1"), START_S, "all programs")
-        pids = run.pids()
-        supervisord = Supervisord(Paths(run.state.absolute()).sockets / SOCKET_NAME).pid()
-        os.kill(supervisord, signal.SIGKILL)
-        wait_until(lambda: "supervisord ended" in run.text(), END_S, "the run to say so")
-        wait_until(lambda: not any(map(is_alive, pids.values())), END_S, "the end of all processes")
-
-
 def test_a_port_that_is_taken_is_a_clear_refusal(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -48,7 +48,14 @@ def test_commands_survive_blanks_and_percent_signs() -> None:
     settings = replace(ALL, paths=Paths(Path("/a state/50%")))
     parser = read_back(settings)
     command = shlex.split(parser.get("program:publisher", "command").replace("%%", "%"))
-    assert command == ["/venv/bin/dlms-publisher", "--state", "/a state/50%"]
+    assert command[-3:] == ["/venv/bin/dlms-publisher", "--state", "/a state/50%"]
+
+
+def test_no_program_outlives_its_supervisord() -> None:
+    parser = read_back(ALL)
+    commands = {program.name: parser.get(f"program:{program.name}", "command") for program in programs(ALL, SCRIPTS)}
+    assert all("pdeathsig TERM -- " in command for name, command in commands.items() if name != "api")
+    assert "pdeathsig INT -- " in commands["api"]  # gunicorn's quick end
 
 
 def test_a_path_that_supervisord_would_misread_is_refused() -> None:

@@ -32,6 +32,7 @@ class Memory:
         self.inbound: list[Inbound] = []
         self.room = 1_000
         self.closed = False
+        self.lingered = True
 
     def publish(self, topic: bytes, octets: bytes) -> None:
         self.published.append((topic, decode(octets)))
@@ -52,8 +53,8 @@ class Memory:
         inbound, self.inbound = self.inbound, []
         return inbound
 
-    def close(self) -> None:
-        self.closed = True
+    def close(self, *, lingers: bool = True) -> None:
+        self.closed, self.lingered = True, lingers
 
     def send(
         self, kind: Kind, epoch: bytes = NO_EPOCH, seq: int = 0, body: object = None, by: str = "publisher"
@@ -252,6 +253,14 @@ def test_closing_ends_at_once_when_all_is_acknowledged(worker: Worker) -> None:
     assert worker.clock.now == before
 
 
+def test_closing_without_patience_waits_for_nobody(worker: Worker) -> None:
+    worker.feed.publish(READING)
+    before = worker.clock.now
+    worker.feed.close(0.0)
+    assert worker.clock.now == before
+    assert not worker.bus.lingered
+
+
 def test_closing_says_what_is_held_and_waits_for_its_patience(worker: Worker) -> None:
     worker.feed.publish(READING)
     worker.bus.send(Kind.COMMAND, body=Command("late", "read").to_body(), by="supervisor")
@@ -259,4 +268,5 @@ def test_closing_says_what_is_held_and_waits_for_its_patience(worker: Worker) ->
     worker.feed.close(3.0)
     assert 3.0 <= worker.clock.now - before < 3.3
     assert len(worker.bus.beats()) >= 3
+    assert worker.bus.lingered
     assert CommandResult.from_body(worker.bus.results[0].body)[1].error_kind == "stopping"

@@ -83,7 +83,8 @@ def test_a_program_is_one_section_that_supervisord_reads_back() -> None:
     assert section == f"program:meter-{UID.hex()}"
     command = parser.get(section, "command").replace("%%", "%")
     worker = f"/a state/50%/run/workers/{UID.hex()}.json"
-    assert shlex.split(command) == ["/venv/bin/dlms-poller", "--config", worker]
+    assert shlex.split(command)[-3:] == ["/venv/bin/dlms-poller", "--config", worker]
+    assert "pdeathsig TERM -- " in command, "it must not outlive its supervisord"
     assert parser.get(section, "exitcodes") == "0,75,78"
 
 
