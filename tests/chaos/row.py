@@ -73,7 +73,8 @@ def touched(
 class Stage:
     """What a row is played on; rows of one stage share one system, one after the other.
 
-    ``options``: of `meterctl simulate`; ``words``: of `meterctl add`; ``settings``: sections of bridge.toml.
+    ``options``: of `meterctl simulate`; ``words``: of `meterctl add`; ``settings``: sections of bridge.toml;
+    ``environment``: of the product, beside ours.
     ``proxied``: meters and broker are behind the chaos proxy (``Plant.meter_link``, ``Plant.broker_link``).
     ``around``: entered with the system's directory before anything starts there, left when all has ended: a mount.
     A stage that needs more than this overrides ``system``.
@@ -83,6 +84,7 @@ class Stage:
     options: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     proxied: bool = False
     around: Callable[[Path], AbstractContextManager[object]] = nullcontext
 
@@ -95,6 +97,7 @@ class Stage:
             options=self.options,
             words=self.words,
             settings=settings,
+            environment=self.environment,
         )
 
 

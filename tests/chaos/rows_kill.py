@@ -1,0 +1,180 @@
+"""K: a process is killed, or several at once."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from common.process_state import ProcessState
+from tests.chaos.plant import SUPERVISORD, Plant
+from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Touched, touched
+
+KILLED: Final = frozenset({"process"})
+"""A start that nobody asked for is told of."""
+ALL_STALE: Final = frozenset({"process", "connection", "publish", "heartbeat"})
+RESTART_S: Final = 2.0
+ORPHANS_S: Final = 2.0
+FLEET_S: Final = 10.0  # 250 workers are back RUNNING after it
+FLEET: Final = 250
+METRICS_S: Final = 3.0
+
+
+class Worker(Row):
+    """K1."""
+
+    id = "K1"
+    fault = "a worker is killed, at random"
+    rounds = Rounds(2, 50)
+    may_raise = KILLED
+
+    def bound_s(self, plant: Plant) -> float:
+        return RESTART_S + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        meter = plant.chance.choice(plant.meters)
+        return touched([meter], programs=plant.workers(meter), kills=1, note=meter)
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        (program,) = hit.programs
+        plant.system.kill(program)
+
+
+class Workers(Row):
+    """K2."""
+
+    id = "K2"
+    fault = "all workers are killed at once"
+    rounds = Rounds(1, 2)
+    may_raise = ALL_STALE
+
+    def bound_s(self, plant: Plant) -> float:
+        return FLEET_S + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        return touched(plant.meters, programs=plant.workers(), kills=len(plant.meters))
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        for program, pid in plant.pids().items():
+            if program in hit.programs:
+                os.kill(pid, signal.SIGKILL)
+
+    def check(self, plant: Plant, hit: Touched, since: Moment) -> Sequence[str]:
+        states = {name: process.state for name, process in plant.system.processes().items()}
+        return [f"{name} is FATAL" for name in hit.programs if states.get(name) is ProcessState.FATAL]
+
+
+class Publisher(Row):
+    """K3."""
+
+    id = "K3"
+    fault = "the publisher is killed at full rate"
+    rounds = Rounds(2, 20)
+    may_raise = KILLED
+
+    def bound_s(self, plant: Plant) -> float:
+        return RESTART_S + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        return touched(undelivered=plant.meters, programs=["publisher"])
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        plant.system.kill("publisher")
+
+
+class Supervisor(Row):
+    """K4: both of those that nobody needs for a reading."""
+
+    id = "K4"
+    fault = "supervisor_qos and the API are killed"
+    rounds = Rounds(2, 10)
+    may_raise = KILLED
+
+    def bound_s(self, plant: Plant) -> float:
+        return METRICS_S
+
+    def touch(self, plant: Plant) -> Touched:
+        return touched(programs=["supervisor_qos", "api"])
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        for program in hit.programs:
+            plant.system.kill(program)
+
+    def is_back(self, plant: Plant, hit: Touched, since: Moment) -> bool:
+        running = plant.system.pids()
+        return all(name in running for name in hit.programs) and plant.metrics() != ""
+
+
+class SupervisordKilled(Row):
+    """K5."""
+
+    id = "K5"
+    fault = "supervisord is killed"
+    rounds = Rounds(1, 3)
+    may_raise = ALL_STALE
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+
+    def bound_s(self, plant: Plant) -> float:
+        return RESTART_S + FLEET_S + POLL_S + plant.interval_s + len(plant.meters) / 10
+
+    def touch(self, plant: Plant) -> Touched:
+        self._before = plant.pids()
+        return touched(plant.meters, programs=self._before, kills=len(plant.meters))
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        os.kill(self._before[SUPERVISORD], signal.SIGKILL)
+        time.sleep(ORPHANS_S)
+        left = [name for name, pid in self._before.items() if is_alive(pid)]
+        assert not left, f"{len(left)} processes outlived supervisord by {ORPHANS_S:.0f} s: {', '.join(left[:5])}"
+
+    def check(self, plant: Plant, hit: Touched, since: Moment) -> Sequence[str]:
+        return two_at_one_meter(plant)
+
+
+class Broker(Row):
+    """K6."""
+
+    id = "K6"
+    fault = "the broker is killed and comes back after 0.1, 5 or 60 s"
+    rounds = Rounds(1, 6)
+    may_raise = frozenset({"publish"})
+
+    def __init__(self) -> None:
+        self._round = 0
+
+    def bound_s(self, plant: Plant) -> float:
+        return 10.0 + plant.interval_s
+
+    def holds_s(self, plant: Plant) -> float:
+        self._round += 1
+        return 0.1 if plant.short else (0.1, 5.0, 60.0)[(self._round - 1) % 3]
+
+    def touch(self, plant: Plant) -> Touched:
+        return touched(undelivered=plant.meters)
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        plant.system.broker.kill()
+
+    def clear(self, plant: Plant, hit: Touched) -> None:
+        if not plant.system.broker.running:
+            plant.system.broker.start()
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process is there and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def two_at_one_meter(plant: Plant) -> list[str]:
+    """Return which meters were ever served to two clients at the same time: two workers had it."""
+    meters = plant.simulated()
+    return [f"{name} had two clients at a time" for name, counts in meters.items() if counts["associated_max"] > 1]
+
+
+ROWS: Final[tuple[Listed, ...]] = (Worker(), Workers(), Publisher(), Supervisor(), SupervisordKilled(), Broker())

@@ -1,0 +1,228 @@
+"""Plays one row: fault after fault against a running plant, and measures what came of it.
+
+In: a plant and a row. Out: an ``Outcome``. What is right is decided here, the same way for every row: everything
+touched is back within the row's bound; nothing that was taken is lost; nobody outside the fault was disturbed; alarms
+that were raised belong to the fault and cleared by themselves.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from common.store.model import AlarmRow
+from tests.chaos.disturbance import Span, disturbed, gaps, limit_s
+from tests.chaos.outcome import Outcome
+from tests.chaos.plant import Plant, now
+from tests.chaos.row import Moment, Row, Touched
+
+QUIET_INTERVALS: Final = 6
+"""Length of the quiet time before a row, from which is known what gaps are normal."""
+QUIET_S: Final = 6.0
+LOOK_S: Final = 0.05
+PATIENCE: Final = 4.0
+"""A row that misses its bound is waited for so many times as long, to know by how much."""
+PATIENCE_S: Final = 30.0
+ARRIVED_S: Final = 30.0
+"""Within this time after the last round everything that was answered before has arrived."""
+CLEARED_S: Final = 90.0
+SLOW: Final = frozenset({"process", "performance"})
+"""Alarms that speak of the last minutes as a whole (starts in 10 min, success of the last hour): they are looked at
+again at the end of the run (``followed``)."""
+MAX_FAILED: Final = 2
+"""A row ends after so many rounds that went wrong: the next would tell nothing new."""
+
+
+@dataclass(slots=True)
+class Play:
+    """One row while it is played."""
+
+    plant: Plant
+    row: Row
+    outcome: Outcome
+    begun: Moment
+    spans: list[Span] = field(default_factory=list)
+    wall_spans: list[Span] = field(default_factory=list)
+    kills: int = 0
+    known_alarms: frozenset[int] = frozenset()
+    faults: frozenset[str] = frozenset()
+    missing: int = 0
+    repeats: int = 0
+    failed: int = 0
+
+    def wrong(self, text: str) -> None:
+        """Note what may not be."""
+        self.outcome.wrong.append(text)
+
+
+def play(plant: Plant, row: Row) -> Outcome:
+    """Play all rounds of a row."""
+    play = Play(plant, row, Outcome(row.id, row.fault), now())
+    play.outcome.bound_s = round(row.bound_s(plant), 1)
+    try:
+        _before(play)
+        for _ in range(row.rounds.short if plant.short else row.rounds.long):
+            _round(play)
+            if play.failed >= MAX_FAILED:
+                break
+            time.sleep(plant.interval_s * plant.chance.random())
+        _after(play)
+    except AssertionError as error:
+        play.wrong(str(error).splitlines()[0])
+    play.outcome.took_s = round(time.monotonic() - play.begun.mono, 1)
+    return play.outcome
+
+
+def _before(play: Play) -> None:
+    """A quiet time: everything runs, and what it is like is known."""
+    plant = play.plant
+    plant.wait_steady()
+    time.sleep(max(QUIET_S, QUIET_INTERVALS * plant.interval_s))
+    play.known_alarms = frozenset(alarm.id for alarm in plant.alarms())
+    play.missing, play.repeats = plant.record.missing, plant.record.repeats
+    play.faults = _other_faults(plant.system.audit())
+
+
+def _round(play: Play) -> None:
+    plant, row = play.plant, play.row
+    before = plant.pids()
+    hit = row.touch(plant)
+    injected = now()
+    since = injected
+    try:
+        row.inject(plant, hit)
+        since = now()
+        holds_s = row.holds_s(plant)
+        if holds_s is not None:
+            time.sleep(holds_s)
+            row.during(plant, hit)
+            row.clear(plant, hit)
+            since = now()
+        _recover(play, hit, since)
+    except AssertionError as error:
+        play.wrong(str(error).splitlines()[0])
+        play.failed += 1
+    finally:
+        row.clear(plant, hit)
+    back = now()
+    play.kills += hit.kills
+    play.spans.append(Span(injected.mono, back.mono + plant.interval_s, hit))
+    play.wall_spans.append(Span(injected.wall_ms / 1000, back.wall_ms / 1000 + plant.interval_s, hit))
+    for text in row.check(plant, hit, since):
+        play.wrong(text)
+    _look_at_processes(play, before, hit)
+    _look_at_alarms(play, injected)
+
+
+def _recover(play: Play, hit: Touched, since: Moment) -> None:
+    plant, row, bound = play.plant, play.row, play.outcome.bound_s
+    limit = bound * PATIENCE + PATIENCE_S
+    while not row.is_back(plant, hit, since):
+        assert time.monotonic() - since.mono < limit, (
+            f"not back after {limit:.0f} s: {', '.join(plant.record.stale(hit.late, since)[:5])} {hit.note}"
+        )
+        time.sleep(LOOK_S)
+    took = round(time.monotonic() - since.mono, 2)
+    play.outcome.recoveries.append(took)
+    if took > bound:
+        play.wrong(f"back after {took:.1f} s, bound {bound:.1f} s {hit.note}".rstrip())
+
+
+def _look_at_processes(play: Play, before: dict[str, int], hit: Touched) -> None:
+    after = play.plant.pids()
+    others = {name for name, pid in before.items() if name not in hit.programs and after.get(name) != pid}
+    if others:
+        play.outcome.disturbed += len(others)
+        play.wrong(f"processes outside the fault were touched: {', '.join(sorted(others)[:5])}")
+
+
+def _look_at_alarms(play: Play, since: Moment) -> None:
+    if not play.row.must_raise:
+        return
+    found = {alarm.category for alarm in play.plant.alarms(since.wall_ms - 1)}
+    if lacking := play.row.must_raise - found:
+        play.wrong(f"no alarm {', '.join(sorted(lacking))} was raised")
+
+
+def _after(play: Play) -> None:
+    ended = now()
+    _audit(play, ended)
+    _disturbances(play)
+    _alarms(play)
+    play.outcome.figures.update(play.row.figures(play.plant))
+
+
+def _audit(play: Play, ended: Moment) -> None:
+    """Everything that was taken has to arrive; a cycle that a kill cut in two was not taken."""
+    plant, outcome = play.plant, play.outcome
+    until_ms = ended.wall_ms - round(plant.interval_s * 1000)
+    deadline = time.monotonic() + ARRIVED_S
+    while True:
+        verdict = plant.system.audit(since_ms=play.begun.wall_ms, until_ms=until_ms)
+        holes = plant.record.missing - play.missing
+        if (holes <= 0 and verdict.missing_cycles <= play.kills) or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    outcome.untaken = min(verdict.missing_cycles, play.kills)
+    outcome.lost = max(0, holes) + max(0, verdict.missing_cycles - play.kills)
+    outcome.repeated = plant.record.repeats - play.repeats
+    for text in sorted(_other_faults(verdict) - play.faults):
+        play.wrong(text)
+    if outcome.lost:
+        play.wrong(f"{max(0, holes)} numbers and {verdict.missing_cycles} answered cycles never arrived")
+
+
+def _other_faults(verdict: object) -> frozenset[str]:
+    """What the auditor found beside holes, which grow and are counted from the record."""
+    return frozenset(text for name in ("unequal", "disorder", "phantoms") for text in getattr(verdict, name))
+
+
+def _disturbances(play: Play) -> None:
+    plant = play.plant
+    plant.record.look()
+    first = play.spans[0].begin if play.spans else play.begun.mono
+    begin = play.begun.mono
+    arrivals = {meter: plant.record.arrivals(meter, begin) for meter in plant.meters}
+    came = {meter: gaps(arrival.at for arrival in found) for meter, found in arrivals.items()}
+    read = {meter: gaps(arrival.ts_ms / 1000 for arrival in found) for meter, found in arrivals.items()}
+    quiet = [end - start for found in came.values() for start, end in found if end < first]
+    limit = limit_s(quiet)
+    late = disturbed(came, play.spans, limit, delivered=True)
+    unread = disturbed(read, play.wall_spans, limit, delivered=False)
+    found = {**late, **unread}
+    play.outcome.disturbed += len(found)
+    if found:
+        worst = max(found, key=lambda meter: found[meter])
+        text = f"{len(found)} other meters were disturbed: {worst} had nothing for {found[worst]:.1f} s"
+        play.wrong(f"{text} (limit {limit:.1f} s)")
+
+
+def _alarms(play: Play) -> None:
+    """Wait for the alarms of this row to clear; those that speak of minutes are looked at again later."""
+    deadline = time.monotonic() + CLEARED_S
+    while True:
+        mine = _raised_by(play)
+        lasting = [alarm for alarm in mine if alarm.cleared_at is None and alarm.category not in SLOW]
+        if not lasting or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    for alarm in lasting:
+        play.wrong(f"the alarm {alarm.category} did not clear: {alarm.message}")
+    count(play.outcome, mine)
+    own = play.row.may_raise | play.row.must_raise
+    for category, message in {alarm.category: alarm.message for alarm in mine if alarm.category not in own}.items():
+        play.wrong(f"an alarm {category} does not belong to the fault: {message}")
+
+
+def _raised_by(play: Play) -> list[AlarmRow]:
+    return [alarm for alarm in play.plant.alarms() if alarm.id not in play.known_alarms]
+
+
+def count(outcome: Outcome, alarms: Sequence[AlarmRow]) -> None:
+    """Write into an outcome how many alarms were raised and cleared, by category."""
+    outcome.raised, outcome.cleared = {}, {}
+    for alarm in alarms:
+        outcome.raised[alarm.category] = outcome.raised.get(alarm.category, 0) + 1
+        if alarm.cleared_at is not None:
+            outcome.cleared[alarm.category] = outcome.cleared.get(alarm.category, 0) + 1
+    outcome.figures["alarms"] = " ".join(str(alarm.id) for alarm in alarms)
