@@ -41,6 +41,7 @@ MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
 CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
+RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
     60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
 )
 _BROKEN: Final = frozenset({ProcessState.FATAL, ProcessState.BACKOFF, ProcessState.EXITED})
@@ -85,6 +86,7 @@ class Loop:
 
     def run(self, stop: StopFlag) -> None:
         """Go on until told to stop or left alone."""
+    restored: str = ""
         self.started_ms = self.last_turn_ms = self.parts.clock.boottime_ms()
         self.grace_until_ms = self.started_ms + GRACE_MS
         while not stop.is_set and not stop.orphaned():
@@ -101,6 +103,7 @@ class Loop:
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
+        self._when_due("store", LOOK_MS, self._keep_store)
 
     def _notice_gap(self) -> None:
         now = self.parts.clock.boottime_ms()
@@ -142,6 +145,12 @@ class Loop:
             self.troubles.pop(component, None)
         else:
             self.troubles[component] = trouble
+    def _keep_store(self) -> None:
+        """Keep the copy of the wishes; what is wrong with the store's file ends the loop: the next start mends it."""
+        told = self.restored and self.last_turn_ms - self.started_ms < RESTORED_MS
+        self._trouble("store", ("disk", f"the store was {self.restored}") if told else None)
+        self.parts.store.keep()
+
 
     def _follow_wishes(self) -> None:
         parts = self.parts

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -106,6 +107,15 @@ def wire(settings: Settings) -> Parts:
     )
 
 
+def _restored(settings: Settings) -> str:
+    """Make a damaged store anew; return what was done. Nobody else does it while we hold the lock."""
+    with closing(open_from_settings(settings)) as store:
+        restored = store.restore()
+    if restored:
+        _log.error("the store was %s; states, alarms and figures begin anew", restored)
+    return restored
+
+
 def run(argv: Sequence[str]) -> int:
     """Run until told to stop; raise what keeps it from it."""
     check_packages()
@@ -114,9 +124,10 @@ def run(argv: Sequence[str]) -> int:
     lock = _lock(settings)
     stop = StopFlag()
     stop.install()
+    restored = _restored(settings)
     parts = wire(settings)
     _log.info("started pid=%d state=%s", os.getpid(), settings.paths.root)
-    Loop(parts).run(stop)
+    Loop(parts, restored=restored).run(stop)
     parts.bus.close()
     parts.store.close()
     os.close(lock)

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
+from common.store.store_file import file_identity
 
 BUSY_TIMEOUT_MS: Final = 5000
 WAL_LIMIT: Final = 64 << 20  # octets that the WAL file keeps after a checkpoint
@@ -37,6 +39,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.file = _file(url)
+        self._identity: tuple[int, int] | None = None
         self._engines: dict[Way, Engine] = {}
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -89,9 +93,24 @@ class Database:
                     engine.dispose(close=False)
                 self._engines.clear()
                 self._pid = os.getpid()
+            self._follow_file()
             if way not in self._engines:
                 self._engines[way] = _make_engine(self.url, way)
             return self._engines[way]
+
+    def _follow_file(self) -> None:
+        """Let go of a file that was replaced by another; raise StoreUnavailable while there is none in its place."""
+        if self.file is None:
+            return
+        identity = file_identity(self.file)
+        if identity == self._identity:
+            return
+        if identity is None:
+            raise StoreUnavailable(f"{self._name}: the file is gone")
+        for engine in self._engines.values():
+            engine.dispose()
+        self._engines.clear()
+        self._identity = identity
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], key: str) -> None:
@@ -102,6 +121,16 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
     statement = maker(table)
     columns = {name: statement.excluded[name] for name in rows[0] if name != key}
     connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), [dict(row) for row in rows])
+
+
+def _file(url: str) -> Path | None:
+    """Return the file of an SQLite URL; None for another database, and for one in memory."""
+    try:
+        made = make_url(url)
+    except exc.ArgumentError:
+        return None  # said when an engine is made
+    name = made.database or ""
+    return Path(name) if made.get_backend_name() == "sqlite" and name not in {"", ":memory:"} else None
 
 
 def _make_engine(url: str, way: Way) -> Engine:

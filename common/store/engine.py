@@ -16,6 +16,7 @@ from common.store.diagnostics import Diagnostics
 from common.store.lines import Resolve, resolve
 from common.store.meters import Meters
 from common.store.periods import Periods
+from common.store.safekeeping import Keeper, needs_restoring
 from common.store.starts import Starts
 from common.store.states import States
 from common.store.tables import tokens
@@ -29,6 +30,7 @@ class Store:
     def __init__(self, database: Database, vault: Vault, clock: Clock, resolve_hosts: Resolve) -> None:
         self._database = database
         self._clock = clock
+        self._keeper = None if database.file is None else Keeper(database.file)
         self.meters = Meters(database, vault, clock, resolve_hosts)
         self.states = States(database)
         self.commands = Commands(database, clock)
@@ -44,10 +46,36 @@ class Store:
         return self.meters.version()
 
     def upgrade(self) -> None:
-        """Bring the schema to this program's, whoever else does the same; raise StoreUnavailable or StoreDamaged."""
-        from common.store.migrations.upgrade import upgrade  # Alembic costs 0.6 s: not for everybody
+        """Bring the schema to this program's, whoever else does the same; raise StoreUnavailable or StoreDamaged.
 
+        A damaged file, or one that is gone, is first made anew from the copy of its wishes, where there is one.
+        """
+        from common.store.migrations.upgrade import restore, upgrade  # Alembic costs 0.6 s: not for everybody
+
+        restore(self._database, self._clock.wall_ms())
         upgrade(self._database)
+
+    def restore(self) -> str:
+        """Make a store that cannot be used anew from the copy of its wishes; return what was done, if anything was.
+
+        Only for the one process that keeps the store. Raise StoreUnavailable, StoreDamaged or OSError.
+        """
+        if self._database.file is None or not needs_restoring(self._database.file):
+            return ""
+        from common.store.migrations.upgrade import restore
+
+        done = restore(self._database, self._clock.wall_ms())
+        if done is None:
+            return ""
+        return f"made anew from its copy with {done.meters} meters; the damaged file is {done.aside.name}"
+
+    def keep(self) -> None:
+        """Keep the copy of the wishes up to date; raise StoreDamaged when the store's file is not what it was.
+
+        Only for the one process that keeps the store; to be called about once a second.
+        """
+        if self._keeper is not None:
+            self._keeper.look()
 
     def check(self) -> None:
         """Raise StoreUnavailable or StoreDamaged when the store cannot be read."""
