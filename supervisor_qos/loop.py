@@ -14,6 +14,7 @@ from typing import Final
 from common.bus import SupervisorBus
 from common.clock import Clock
 from common.errors import Again
+from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
 from common.process import StopFlag, usage
 from common.process_state import Process, ProcessState
@@ -21,6 +22,8 @@ from common.settings import Settings
 from common.store.engine import Store
 from common.supervisord import Supervisord
 from supervisor_qos import alarms, processes
+from supervisor_qos.episodes import View
+from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
 from supervisor_qos.ledger import Ledger, Start
 from supervisor_qos.measuring import Look, Measuring
@@ -28,6 +31,7 @@ from supervisor_qos.observer import Observer
 from supervisor_qos.orders import Orders
 from supervisor_qos.reconcile import Reconciler
 from supervisor_qos.recorder import Recorder, publisher_state
+from supervisor_qos.shares import Shares
 from supervisor_qos.watch import PUBLISHER, Moment, Watch
 from supervisor_qos.wishes import FACTS, program_name, uid_of
 
@@ -37,11 +41,11 @@ LOOK_MS: Final = 1000
 GAP_MS: Final = 2000  # longer than this between two turns: we did not run, and judge nobody by it
 GRACE_MS: Final = 15_000
 REPORT_MS: Final = 60_000
+RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
 MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
 CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
-RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
     60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
 )
 _BROKEN: Final = frozenset({ProcessState.FATAL, ProcessState.BACKOFF, ProcessState.EXITED})
@@ -82,11 +86,12 @@ class Loop:
     clock_synchronised: bool = False
     seeded: bool = False
     starts: list[tuple[Start, int]] = field(default_factory=list)
+    restored: str = ""
     measuring: Measuring = field(default_factory=Measuring)
+    shares: Shares = field(default_factory=Shares)
 
     def run(self, stop: StopFlag) -> None:
         """Go on until told to stop or left alone."""
-    restored: str = ""
         self.started_ms = self.last_turn_ms = self.parts.clock.boottime_ms()
         self.grace_until_ms = self.started_ms + GRACE_MS
         while not stop.is_set and not stop.orphaned():
@@ -98,12 +103,12 @@ class Loop:
         self._notice_gap()
         self._listen()
         self._when_due("clock", CLOCK_MS, self._look_at_clock)
+        self._when_due("store", LOOK_MS, self._keep_store)
         self._when_due("wishes", WISHES_MS, self._follow_wishes)
         self._when_due("look", LOOK_MS, self._look)
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
-        self._when_due("store", LOOK_MS, self._keep_store)
 
     def _notice_gap(self) -> None:
         now = self.parts.clock.boottime_ms()
@@ -140,17 +145,17 @@ class Loop:
         text = "the system clock is not synchronised and not declared trusted: readings are marked clock_unsynced"
         self._trouble("system", None if self.clock_synchronised else ("clock", text))
 
-    def _trouble(self, component: str, trouble: tuple[str, str] | None) -> None:
-        if trouble is None:
-            self.troubles.pop(component, None)
-        else:
-            self.troubles[component] = trouble
     def _keep_store(self) -> None:
         """Keep the copy of the wishes; what is wrong with the store's file ends the loop: the next start mends it."""
         told = self.restored and self.last_turn_ms - self.started_ms < RESTORED_MS
         self._trouble("store", ("disk", f"the store was {self.restored}") if told else None)
         self.parts.store.keep()
 
+    def _trouble(self, component: str, trouble: tuple[str, str] | None) -> None:
+        if trouble is None:
+            self.troubles.pop(component, None)
+        else:
+            self.troubles[component] = trouble
 
     def _follow_wishes(self) -> None:
         parts = self.parts
@@ -261,19 +266,35 @@ class Loop:
             if uid_of(name) is None:
                 broken = process.state in _BROKEN
                 self._trouble(name, ("process", f"{name} {process.state}: {process.error}") if broken else None)
-        silent, limit_s = parts.watch.publisher_silent, parts.settings.supervision.silent_s
-        others = [
-            *alarms.of_publisher(observer.publisher, silent=silent, limit_s=limit_s),
-            *alarms.of_system(self.troubles),
-        ]
-        together = parts.watch.together
-        holding = alarms.all_that_hold(self.judged, others, parts.recorder.active, together=together)
         parts.recorder.states(self.judged)
         parts.recorder.latest(observer.take_latest(), self._tb_keys())
-        parts.recorder.alarms(holding)
+        parts.recorder.alarms(self._view())
+        parts.recorder.diagnostics(observer.diagnostics)
+        observer.diagnostics.clear()
         parts.recorder.component("supervisor", self._own_state(), self.last_turn_ms)
         if observer.publisher_heard_ms:
             parts.recorder.component(PUBLISHER, publisher_state(observer.publisher), observer.publisher_heard_ms)
+
+    def _view(self) -> View:
+        """Return which alarms hold, and of whom nobody can speak."""
+        parts, now_ms = self.parts, self.last_turn_ms
+        figures = self.shares.look(self.judged, now_ms)
+        publisher, silent = parts.observer.publisher, parts.watch.publisher_silent
+        limit_s = parts.settings.supervision.silent_s
+        if not silent and parts.observer.publisher_silent_s(publisher.pid, 0, now_ms) > limit_s:
+            publisher = PublisherBeat()  # it does not run: what it said last is not so any more
+        delivered = self.shares.delivered
+        others = [
+            *alarms.of_publisher(publisher, silent=silent, limit_s=limit_s, delivered=delivered),
+            *alarms.of_system(self.troubles),
+        ]
+        holding = alarms.all_that_hold(
+            self.judged, others, parts.recorder.active, together=parts.watch.together, figures=figures
+        )
+        speaking = {item.meter.uid for item in self.judged if item.health not in {Health.OFF, Health.PAUSED}}
+        known = parts.reconciler.version >= 0
+        unheard = now_ms < self.grace_until_ms
+        return View(now_ms, holding, unheard=unheard, is_gone=lambda uid: known and uid not in speaking)
 
     def _tb_keys(self) -> Mapping[bytes, Mapping[str, str]]:
         meters = self.parts.reconciler.meters.items()

@@ -1,7 +1,8 @@
 """The last words of every worker and of the publisher, as they come over the bus.
 
-In: envelopes (heartbeats, readings, results of commands) and the time they came. Out: what is known of each, ages among
-it. What cannot be decoded is counted by the kind of its error and otherwise passed over. No socket, no store.
+In: envelopes (heartbeats, readings, results of commands, diagnostics) and the time they came. Out: what is known of
+each, ages among it. What cannot be decoded is counted by the kind of its error and otherwise passed over. No socket,
+no store.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from common.command import CommandResult
+from common.diagnostic import Diagnostic
 from common.envelope import Envelope, Kind, decode
 from common.errors import BridgeError
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
@@ -17,6 +19,7 @@ from common.reading import Reading
 from supervisor_qos.health import NEVER_S, Ages, pending_since
 
 MAX_METERS: Final = 20_000  # more uids than this are not ours
+MAX_DIAGNOSTICS: Final = 1000  # not written yet: 16 MB at most; a fleet that loses its network has many at once
 MAX_RESULTS: Final = 10_000  # results between two looks of the loop
 
 
@@ -46,13 +49,14 @@ class Latest:
 
 @dataclass(slots=True)
 class Observer:
-    """See the module's text. ``latest`` and ``results`` are emptied by whoever takes them."""
+    """See the module's text. ``latest``, ``results`` and ``diagnostics`` are emptied by whoever takes them."""
 
     workers: dict[bytes, Worker] = field(default_factory=dict)
     publisher: PublisherBeat = field(default_factory=PublisherBeat)
     publisher_heard_ms: int = 0
     latest: dict[bytes, Latest] = field(default_factory=dict)
     results: list[tuple[str, CommandResult]] = field(default_factory=list)
+    diagnostics: list[tuple[bytes, Diagnostic]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
     def take(self, octets: bytes, now_ms: int) -> None:
@@ -70,6 +74,10 @@ class Observer:
                 self._hear_publisher(PublisherBeat.from_body(envelope.body), now_ms)
             case Kind.READING:
                 self._keep_latest(envelope)
+            case Kind.DIAGNOSTIC if len(self.diagnostics) < MAX_DIAGNOSTICS:
+                self.diagnostics.append((envelope.uid, Diagnostic.from_body(envelope.body)))
+            case Kind.DIAGNOSTIC:
+                self.refused["diagnostics_full"] += 1
             case Kind.RESULT if len(self.results) < MAX_RESULTS:
                 self.results.append(CommandResult.from_body(envelope.body))
             case _:

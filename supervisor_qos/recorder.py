@@ -5,17 +5,19 @@ are CLOCK_BOOTTIME; here they become UTC, by one offset that is kept until it is
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from common.clock import Clock
+from common.diagnostic import Diagnostic
 from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
 from common.store.engine import Store
-from common.store.model import LAST_ERROR_MS, LatestRow, MeterStateRow
+from common.store.model import LAST_ERROR_MS, AlarmStep, Change, LatestRow, MeterStateRow
 from common.units import unit_name
 from supervisor_qos.alarms import Alarm
+from supervisor_qos.episodes import Episodes, View
 from supervisor_qos.judged import REASONS, Judged
 from supervisor_qos.observer import Latest
 
@@ -35,20 +37,22 @@ class Recorder:
     store: Store
     clock: Clock
     _states: dict[bytes, MeterStateRow] = field(default_factory=dict)
-    _alarms: dict[str, Alarm] = field(default_factory=dict)
+    _episodes: Episodes = field(default_factory=Episodes)
     _offset_ms: int = 0
 
     def load(self) -> dict[bytes, MeterStateRow]:
         """Take over what an earlier supervisor wrote, alarms among it, and return its states."""
         self._states = {row.uid: row for row in self.store.states.list()}
+        now_ms = self.clock.boottime_ms()
         for row in self.store.alarms.active():
-            self._alarms[row.dedup_key] = Alarm(row.category, row.message, row.severity, row.meter_uid, "")
+            alarm = Alarm(row.category, row.message, row.severity, row.meter_uid)
+            self._episodes.resume(row.dedup_key, alarm, row.count, now_ms)
         return dict(self._states)
 
     @property
-    def active(self) -> set[str]:
+    def active(self) -> Set[str]:
         """The keys of the alarms that last."""
-        return set(self._alarms)
+        return self._episodes.raised
 
     def states(self, judged: Iterable[Judged]) -> None:
         """Write the states that changed."""
@@ -70,19 +74,21 @@ class Recorder:
         self._follow_clock()
         self.store.states.write_component(name, state, self._wall(at_boot_ms) or 0)
 
-    def alarms(self, holding: Mapping[str, Alarm]) -> None:
-        """Raise what is new or says something else, clear what no longer holds."""
-        for key, alarm in holding.items():
-            known = self._alarms.get(key)
-            if known is not None and (known.message, known.severity) == (alarm.message, alarm.severity):
-                continue
-            self.store.alarms.raise_(key, alarm.severity, alarm.category, alarm.message, meter_uid=alarm.uid)
-            self._alarms[key] = alarm
-            _log.log(logging.INFO if known else logging.WARNING, "alarm %s %s: %s", alarm.severity, key, alarm.message)
-        for key in self._alarms.keys() - holding.keys():
-            self.store.alarms.clear(key)
-            del self._alarms[key]
-            _log.info("alarm cleared %s", key)
+    def alarms(self, view: View) -> Sequence[AlarmStep]:
+        """Raise, update and clear what changed; return that, once it is written."""
+        steps = self._episodes.look(view)
+        if steps:
+            self.store.alarms.write(steps)
+            self._episodes.done(steps, view.now_ms)
+        for step in steps:
+            level = logging.WARNING if step.change is Change.RAISED else logging.INFO
+            text = (step.change, step.severity, step.dedup_key, step.count, step.message)
+            _log.log(level, "alarm %s %s %s count=%d: %s", *text)
+        return steps
+
+    def diagnostics(self, batch: Sequence[tuple[bytes, Diagnostic]]) -> None:
+        """Write what went wrong on meters' lines."""
+        self.store.diagnostics.write(batch)
 
     def forget(self, uid: bytes) -> None:
         """A meter is gone."""
@@ -122,7 +128,6 @@ class Recorder:
             facts={**beat.facts, "health": str(judged.health)} | self._error_time(error, old),
             updated_ms=old.updated_ms,
         )
-
 
     def _error_time(self, error: str, old: MeterStateRow) -> dict[str, str]:
         """Return when the last error began, as a fact: another text, or the same after the meter was well."""

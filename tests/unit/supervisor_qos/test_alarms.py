@@ -13,6 +13,7 @@ from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
 from supervisor_qos.observer import Worker
 from supervisor_qos.policy import History
+from supervisor_qos.shares import Figures
 
 UID = bytes(range(16))
 FINE = Judged(
@@ -85,6 +86,47 @@ def test_a_start_nobody_planned_is_a_warning_and_a_block_is_critical() -> None:
     assert (alarm.category, alarm.severity) == ("process", Severity.CRITICAL)
     assert alarm.message.endswith("its last words: no disk")
     assert blocked.state is MeterState.BLOCKED
+
+
+def test_a_worker_that_lives_for_a_minute_is_past_its_start() -> None:
+    started = replace(FINE, history=History(starts=(1.0, 100.0)))
+    assert list(of_meter(started, Figures(now_s=159.0)))
+    assert not list(of_meter(started, Figures(now_s=160.0)))
+
+
+@pytest.mark.parametrize(
+    ("health", "delivered", "severity"),
+    [
+        (Health.FINE, 0.8, None),
+        (Health.FINE, 0.79, Severity.WARNING),
+        (Health.FINE, 0.49, Severity.CRITICAL),
+        (Health.HONEST, 0.49, Severity.CRITICAL),
+        (Health.UNDELIVERED, 0.95, Severity.WARNING),
+        (Health.UNTAKEN, 0.1, Severity.CRITICAL),
+        (Health.OFF, 0.0, None),
+    ],
+)
+def test_publish_is_a_warning_below_eighty_per_cent_and_critical_below_fifty(
+    health: Health, delivered: float, severity: Severity | None
+) -> None:
+    found = {
+        alarm.category: alarm.severity for alarm in of_meter(replace(FINE, health=health), Figures(0.0, delivered))
+    }
+    assert found.get("publish") == severity
+
+
+def test_reads_that_fail_too_often_come_before_a_slow_cycle() -> None:
+    slow = replace(FINE, worker=said(performance="a cycle takes longer"))
+    (alarm,) = of_meter(slow, Figures(reads="97.0 % of the last hour's reads succeeded"))
+    assert (alarm.category, alarm.message) == ("performance", "sim-1: 97.0 % of the last hour's reads succeeded")
+
+
+def test_the_publishers_own_fault_is_as_bad_as_what_it_keeps_back() -> None:
+    beat = PublisherBeat(conditions={"publish": "refused", "disk": "full"})
+    (publish, disk) = of_publisher(beat, silent=False, limit_s=12.0, delivered=0.4)
+    assert (publish.severity, disk.severity) == (Severity.CRITICAL, Severity.CRITICAL)
+    (publish, disk) = of_publisher(beat, silent=False, limit_s=12.0, delivered=0.9)
+    assert publish.severity is Severity.WARNING
 
 
 def test_a_worker_that_cannot_run_says_why() -> None:

@@ -1,15 +1,22 @@
 """The recorder against a real store: what is written, when, and what is not."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from common.diagnostic import Diagnostic, LineFrame
 from common.envelope import Envelope, Kind
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
 from common.meter_state import MeterState
 from common.process_state import Process, ProcessState
 from common.reading import Failure, Quality, Quantity, Reading
-from common.store.engine import Store
-from common.store.model import LAST_ERROR_MS, AlarmFilter, Severity
+from common.store.engine import Store, open_store
+from common.store.errors import StoreUnavailable
+from common.store.model import LAST_ERROR_MS, AlarmFilter, Change, Severity
+from common.vault import Vault
 from supervisor_qos.alarms import Alarm
+from supervisor_qos.episodes import View
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
 from supervisor_qos.observer import Latest, Worker
@@ -95,29 +102,55 @@ def active(store: Store) -> dict[str, tuple[str, int]]:
     return {alarm.dedup_key: (alarm.message, alarm.count) for alarm in store.alarms.active()}
 
 
+OFF = Alarm("clock", "off", Severity.WARNING, component="system")
+
+
+def look(recorder: Recorder, *alarms: Alarm, after_s: float = 0.0) -> list[tuple[Change, str]]:
+    assert isinstance(recorder.clock, StillClock)
+    recorder.clock.sleep(after_s)
+    view = View(recorder.clock.boottime_ms(), {alarm.key: alarm for alarm in alarms})
+    return [(step.change, step.dedup_key) for step in recorder.alarms(view)]
+
+
 def test_an_alarm_is_raised_once_updated_when_it_says_something_else_and_cleared(
     store: Store, clock: StillClock
 ) -> None:
-    recorder, alarm = Recorder(store, clock), Alarm("clock", "off", Severity.WARNING, component="system")
-    recorder.alarms({alarm.key: alarm})
-    recorder.alarms({alarm.key: alarm})
-    assert active(store) == {"clock:system": ("off", 1)}
-    recorder.alarms({alarm.key: replace(alarm, message="far off")})
-    assert active(store) == {"clock:system": ("far off", 2)}
-    recorder.alarms({})
+    recorder = Recorder(store, clock)
+    assert look(recorder, OFF) == [(Change.RAISED, "clock:system")]
+    assert look(recorder, OFF, after_s=1) == []
+    assert look(recorder, replace(OFF, message="far off"), after_s=59) == [(Change.UPDATED, "clock:system")]
+    assert active(store) == {"clock:system": ("far off", 1)}
+    assert look(recorder) == []
+    assert look(recorder, after_s=30) == [(Change.CLEARED, "clock:system")]
     assert active(store) == {}
     assert store.alarms.list(AlarmFilter(active=False))[1] == 1
 
 
 def test_an_alarm_of_an_earlier_supervisor_is_neither_raised_twice_nor_left(store: Store, clock: StillClock) -> None:
-    alarm = Alarm("clock", "off", Severity.WARNING, component="system")
-    Recorder(store, clock).alarms({alarm.key: alarm})
+    look(Recorder(store, clock), OFF)
     again = Recorder(store, clock)
     again.load()
-    again.alarms({alarm.key: alarm})
+    assert look(again, OFF, after_s=5) == []
     assert active(store) == {"clock:system": ("off", 1)}
-    again.alarms({})
-    assert active(store) == {}
+    look(again, after_s=1)
+    assert look(again, after_s=30) == [(Change.CLEARED, "clock:system")]
+
+
+def test_a_store_that_was_away_is_told_afterwards(store: Store, clock: StillClock, tmp_path: Path) -> None:
+    recorder = Recorder(store, clock)
+    vault = Vault.load(tmp_path / "store" / "master.key")
+    recorder.store = open_store(f"sqlite:///{tmp_path}/nowhere/store.db", vault, clock=clock)
+    with pytest.raises(StoreUnavailable):
+        look(recorder, OFF)
+    recorder.store = store
+    assert look(recorder, OFF, after_s=1) == [(Change.RAISED, "clock:system")]
+
+
+def test_diagnostics_go_to_the_store(store: Store, clock: StillClock) -> None:
+    event = Diagnostic(5, "warning", "hdlc", "bad_frame", "wrong check sequence", (LineFrame("sent", 3, b"\x7e"),), 2)
+    Recorder(store, clock).diagnostics([(b"u" * 16, event)])
+    (row,) = store.diagnostics.list(b"u" * 16)
+    assert (row.kind, row.frames[0].octets) == ("bad_frame", "7e")
 
 
 def test_components_say_when_they_spoke(store: Store, clock: StillClock) -> None:
