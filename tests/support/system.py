@@ -120,7 +120,6 @@ class System:
         self._directory = directory
         self._settings = settings or {}
         self._words = words
-        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._subscriber: Subscriber | None = None
         self._uids: dict[str, str] = {}
