@@ -147,7 +147,7 @@ class System:
         self.simulator.start()
         self._subscriber = Subscriber(self.broker.port, ["meters/+/telemetry"])
         self._subscriber.__enter__()
-        self.state.mkdir()
+        self.state.mkdir(exist_ok=True)
         (self.state / "bridge.toml").write_text(self._toml(), encoding="utf-8")
         self.cli("init")
         self._add_fleet(list(self.simulator.meters))
