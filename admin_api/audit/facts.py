@@ -7,11 +7,12 @@ none of ours. Pure: whoever opens files is ``admin_api.audit.files``.
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from common.envelope import Envelope
-from common.reading import Reading, Source
+from common.envelope import BadEnvelope, UnknownKind, UnknownVersion, decode
+from common.reading import BadReading, Reading, Source
 
 ENERGY: Final = "active_energy"
 ENERGY_CODE: Final = ":1.8.0"  # 1-0:1.8.0 or 1-1:1.8.0, by the model's channel
@@ -176,13 +177,14 @@ def answer_from_line(line: bytes) -> Answer | None:
     return None
 
 
-def kept_of(envelope: Envelope, reading: Reading | None, *, is_aside: bool = False) -> Kept:
-    """Return the reading that an envelope on disk holds."""
-    name = Name(envelope.uid.hex(), envelope.epoch.hex(), envelope.seq)
-    if reading is None or reading.source is Source.PROFILE:
-        return Kept(name, None, is_aside)
-    values = {item.key: item.payload() for item in reading.quantities}
-    return Kept(name, _whole(values.get(ENERGY)), is_aside)
+def kept_of(uid: bytes, epoch: bytes, seq: int, octets: bytes, *, is_aside: bool = False) -> Kept:
+    """Return the reading of that name whose envelope lies on disk."""
+    energy = None
+    with suppress(BadEnvelope, UnknownKind, UnknownVersion, BadReading):
+        reading = Reading.from_body(decode(octets).body)
+        if reading.source is not Source.PROFILE:
+            energy = next((_whole(item.payload()) for item in reading.quantities if item.key == ENERGY), None)
+    return Kept(Name(uid.hex(), epoch.hex(), seq), energy, is_aside)
 
 
 def _whole(value: object) -> int | None:

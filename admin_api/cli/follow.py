@@ -4,17 +4,19 @@ In: the latest values and states in the store, looked at several times a second.
 readings or a time. The store keeps a meter's latest reading once a second: of faster meters not every one is shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from admin_api.cli.access import opened, shared_options
+from admin_api.cli.access import opened, settings, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, value_text
 from admin_api.documents import latest_document
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.meter_state import MeterState
 
 if TYPE_CHECKING:
@@ -82,14 +84,15 @@ class Follower:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--count", type=click.IntRange(min=1), help="End after so many readings.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="End after so many seconds; 1 if nothing was read.")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write what the broker delivers there.")
 @shared_options
-def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, as_json: bool) -> int:
+def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, record: Path | None, as_json: bool) -> int:
     """Print readings as they come: those of the meters named, or of all. Ctrl-C ends it."""
     clock = SystemClock()
-    limit = None if seconds is None else clock.monotonic() + seconds
-    seen = looks = 0
-    with opened() as store:
+    with opened() as store, _recorded(record, clock) as wait:
         follower = Follower(store, ids, as_json=as_json)
+        limit = None if seconds is None else clock.monotonic() + seconds
+        seen = looks = 0
         while True:
             if limit is not None and clock.monotonic() >= limit:
                 return Outcome.DONE if seen and not count else Outcome.FAILED
@@ -99,7 +102,19 @@ def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, as_js
             looks += 1
             if count and seen >= count:
                 return Outcome.DONE
-            clock.sleep(LOOK_S)
+            wait(LOOK_S)
+
+
+@contextmanager
+def _recorded(path: Path | None, clock: Clock) -> Iterator[Callable[[float], None]]:
+    """Give what passes the time: with a file to record to, it takes what the broker delivers meanwhile."""
+    if path is None:
+        yield clock.sleep
+        return
+    from admin_api.cli.recording import Recorder
+
+    with Recorder(settings().mqtt, clock, path=path) as recorder:
+        yield recorder.wait
 
 
 def clock_text(at_ms: int) -> str:

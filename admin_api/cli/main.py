@@ -56,6 +56,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "start": Entry("orders:start", "Start the workers of stopped meters."),
     "health": Entry("status:health", "Tell whether the system does its work."),
     "alarms": Entry("alarms:alarms", "List and acknowledge alarms."),
+    "audit": Entry("audit:audit", "Check that nothing was lost, repeated or disturbed."),
+    "outbox": Entry("outbox:outbox", "Readings that the broker never takes: list, send again, drop."),
     "token": Entry("tokens:token", "Make, list and revoke tokens of the API."),
     "config": Entry("config:config", "Check the settings."),
     "objects": Entry("", "List what a meter has, directly: classes, names, rights, values."),
