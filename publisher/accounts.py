@@ -56,9 +56,13 @@ class Change:
         """A row is deleted because the broker has it."""
         self._add(uid, {DELIVERED: 1, WAITING: -1, OCTETS: -octets})
 
-    def row_set_aside(self, uid: bytes) -> None:
+    def row_set_aside(self, uid: bytes, *, routed: bool = True) -> None:
         """A row is kept, but waits no longer."""
-        self._add(uid, {SET_ASIDE: 1, WAITING: -1})
+        self._add(uid, {SET_ASIDE: 1, WAITING: -1, UNROUTED: -(not routed)})
+
+    def row_retried(self, uid: bytes, *, routed: bool) -> None:
+        """A row that was set aside waits again."""
+        self._add(uid, {SET_ASIDE: -1, WAITING: 1, UNROUTED: not routed})
 
     def row_routed(self, uid: bytes, count: int) -> None:
         """Rows got the route they lacked."""
@@ -67,7 +71,7 @@ class Change:
     def row_dropped(self, uid: bytes, octets: int, reason: str, *, aside: bool, routed: bool) -> None:
         """A row is deleted because of a bound."""
         self._add(uid, {f"{DROPPED}{reason}": 1, OCTETS: -octets, SET_ASIDE if aside else WAITING: -1})
-        self._add(uid, {UNROUTED: -(not routed)})
+        self._add(uid, {UNROUTED: -(not routed and not aside)})
 
     def never_came(self, uid: bytes, count: int, reason: str) -> None:
         """Readings that were taken by a worker no longer exist."""

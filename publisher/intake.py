@@ -33,6 +33,7 @@ REPLAY_S: Final = 1.0  # after this without the mark, or without progress, a bat
 REFUSED_S: Final = 1.0  # no replay is asked for so long after the disk refused one
 MAX_SEQ: Final = 1 << 48  # more readings than a meter has in its life: what is beyond is not believed
 HELLO_S: Final = 1.0  # how often a worker is asked for a heartbeat
+FOREIGN: Final = frozenset({Kind.COMMAND, Kind.NOTE})  # what the supervisor says comes the same way
 LOST_JOURNAL: Final = "journal_lost"
 
 
@@ -82,9 +83,13 @@ class Intake:
             if uid in routes:
                 self._outbox.route_known(uid, routes[uid])
 
-    def handle(self, messages: Sequence[bytes]) -> None:
-        """Take in all envelopes of one turn as one group, then acknowledge; call it each turn, also with nothing."""
-        envelopes = [(envelope, octets) for octets in messages if (envelope := self._decoded(octets))]
+    def handle(self, messages: Sequence[bytes]) -> list[Envelope]:
+        """Take in all envelopes of one turn as one group, then acknowledge; call it each turn, also with nothing.
+
+        Return the envelopes of kinds that are not of the hand-over.
+        """
+        decoded = [(envelope, octets) for octets in messages if (envelope := self._decoded(octets))]
+        envelopes = [item for item in decoded if item[0].kind not in FOREIGN]
         heard: dict[bytes, Meter] = {}
         for envelope, _ in envelopes:
             meter = self._meter(envelope.uid)
@@ -95,6 +100,7 @@ class Intake:
         for uid, meter in heard.items():
             self._settle(uid, meter, owed.get(uid, set()))
         self._give_up()
+        return [envelope for envelope, _ in decoded if envelope.kind in FOREIGN]
 
     def accept(self, uid: bytes, spans: tuple[EpochSpan, ...]) -> EpochSpan | None:
         """Learn what a journal holds; return the span to be taken in next, from its first that is missing."""

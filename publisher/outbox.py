@@ -14,6 +14,7 @@ Invariants, in the words of docs/ARCHITECTURE.md, "Hand-over":
  O6  Ages come from CLOCK_BOOTTIME; no step of the wall clock deletes or reorders anything.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
@@ -21,7 +22,7 @@ from typing import Final, cast
 from common.clock import Clock
 from common.envelope import BOOT_SIZE, Envelope
 from common.routes import Route
-from publisher.accounts import DELIVERED, OCTETS, UNROUTED, WAITING, Accounts, Tally
+from publisher.accounts import DELIVERED, OCTETS, SET_ASIDE, UNROUTED, WAITING, Accounts, Tally
 from publisher.outbox_file import OutboxFailed, damaged_files, is_suspect, set_aside
 from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict
 from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer, row_check
@@ -35,14 +36,19 @@ GROUP_ROWS: Final = 400
 OWED_AHEAD: Final = 4  # rows asked for beyond what is wanted: so many of one lane may be acknowledged and not deleted
 TRIM_ROWS: Final = 2000  # rows dropped per call, so that a bound that was lowered does not stop the loop
 REFUSED_PAUSE_S: Final = 1.0  # until a disk that refused is asked to delete again
+OPERATOR: Final = "operator"  # dropped because a person said so
 TICK_S: Final = 60.0  # the outbox's time is written down at least this often
 
-_COLUMNS: Final = "id, uid, epoch, seq, ts_ms, envelope, route, born_ms, crc, past"
 _Found = tuple[int, bytes, bytes, int, int, bytes, int, int, int, int]
 _WAITING: Final = (
-    f"SELECT {_COLUMNS} FROM rows INDEXED BY rows_of_meter WHERE uid = ?1 AND id > ?2"  # noqa: S608  # ours
-    " AND aside IS NULL AND route IS NOT NULL AND past = "
+    "SELECT id, uid, epoch, seq, ts_ms, envelope, route, born_ms, crc, past FROM rows INDEXED BY rows_of_meter"
+    " WHERE uid = ?1 AND id > ?2 AND aside IS NULL AND route IS NOT NULL AND past = "
 )
+_ASIDE: Final = (
+    "SELECT id, octets, route IS NOT NULL FROM rows WHERE uid = ?1 AND aside IS NOT NULL"
+    " AND (?3 OR id IN (SELECT value FROM json_each(?2))) ORDER BY id LIMIT ?4"
+)
+_OF_A_ROW: Final = "SELECT id, uid, octets, aside IS NOT NULL, route IS NOT NULL FROM rows WHERE "
 _LANES: Final = {
     Lane.LIVE: f"{_WAITING}0 ORDER BY id LIMIT ?3",
     Lane.BACKLOG: f"{_WAITING}0 AND +born_ms <= ?4 UNION ALL {_WAITING}1 ORDER BY id LIMIT ?3",
@@ -162,10 +168,32 @@ class Outbox:
 
     def set_aside(self, row_id: int, reason: str) -> None:
         """Keep a row on disk, deliver it no more, count it. Nothing for a row that is there no more."""
-        for (uid,) in self._file.query("SELECT uid FROM rows WHERE id = ? AND aside IS NULL", (row_id,)):
+        statement = "SELECT uid, route IS NOT NULL FROM rows WHERE id = ? AND aside IS NULL"
+        for uid, routed in cast("list[tuple[bytes, int]]", self._file.query(statement, (row_id,))):
             work = Work(aside=[(reason, row_id)])
-            work.row_set_aside(cast("bytes", uid))
+            work.row_set_aside(uid, routed=bool(routed))
             self._commit(work)
+
+    def retry_aside(self, uid: bytes, ids: Sequence[int] = ()) -> int:
+        """Let rows of a meter that were set aside wait again, all without ``ids``; return how many.
+
+        At most TRIM_ROWS per call; 0 also when the disk does not take it.
+        """
+        work = Work()
+        rows = self._aside(uid, ids)
+        for row_id, _, routed in rows:
+            work.aside.append((None, row_id))
+            work.row_retried(uid, routed=bool(routed))
+        return len(rows) if self._commit(work) else 0
+
+    def drop_aside(self, uid: bytes, ids: Sequence[int] = ()) -> int:
+        """Drop rows of a meter that were set aside, as ``retry_aside``; they are counted."""
+        work = Work()
+        rows = self._aside(uid, ids)
+        for row_id, octets, routed in rows:
+            work.dropped.append((row_id,))
+            work.row_dropped(uid, octets, self._accounts.reason(uid, OPERATOR), aside=True, routed=bool(routed))
+        return len(rows) if self._commit(work) else 0
 
     def unrouted(self) -> Mapping[bytes, int]:
         """Return the age in milliseconds of the oldest row without a route, by meter."""
@@ -284,6 +312,13 @@ class Outbox:
         statement = "SELECT MAX(id) FROM rows INDEXED BY rows_of_meter WHERE uid = ? AND past = 0 AND +born_ms <= ?"
         return (self._file.number(statement, (uid, present_ms)) or 0) + 1
 
+    def _aside(self, uid: bytes, ids: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Return id, octets and whether there is a route of a meter's rows that are set aside."""
+        if not self._accounts.count(uid, SET_ASIDE):
+            return []
+        found = self._file.query(_ASIDE, (uid, json.dumps(list(ids)), not ids, TRIM_ROWS))
+        return cast("list[tuple[int, int, int]]", found)
+
     def _row(self, found: _Found, now_ms: int) -> Row | None:
         """Return a row whose octets are what was inserted; set aside one whose are not."""
         row_id, uid, epoch, seq, ts_ms, envelope, route_id, born_ms, crc, past = found
@@ -296,11 +331,7 @@ class Outbox:
     def _drop(self, reason: str, condition: str, value: int | bytes, excess: int = 1 << 62) -> None:
         """Drop the oldest rows of which a condition holds until ``excess`` octets are free."""
         work = Work()
-        statement = (
-            f"SELECT id, uid, octets, aside IS NOT NULL, route IS NOT NULL FROM rows WHERE {condition}"  # noqa: S608  # ours
-            " ORDER BY born_ms, id LIMIT ?"
-        )
-        rows = self._file.query(statement, (value, TRIM_ROWS))
+        rows = self._file.query(f"{_OF_A_ROW}{condition} ORDER BY born_ms, id LIMIT ?", (value, TRIM_ROWS))
         for row_id, uid, octets, aside, routed in cast("list[tuple[int, bytes, int, int, int]]", rows):
             if excess <= 0:
                 break

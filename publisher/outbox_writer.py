@@ -39,6 +39,7 @@ _INSERT: Final = (
     "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, past, octets, route, crc, envelope)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_DELETE: Final = "DELETE FROM rows WHERE aside IS NULL AND id IN"
 _CURSOR: Final = (
     "INSERT INTO cursors (uid, epoch, seq) VALUES (?, ?, ?) ON CONFLICT (uid, epoch) DO UPDATE SET seq = excluded.seq"
 )
@@ -56,7 +57,8 @@ def row_check(uid: bytes, epoch: bytes, seq: int, ts_ms: int, envelope: bytes) -
 
 @dataclass(slots=True)
 class Work(Change):
-    """A change with its rows. ``delivered`` and ``dropped`` are ids; ``aside`` pairs of (reason, id).
+    """A change with its rows. ``delivered`` and ``dropped`` are ids; ``aside`` pairs of (reason, id),
+    None for the reason: the row waits again.
 
     ``tick`` only writes the time down; ``no_rows`` says that nothing waits, so that no stored route is needed.
     """
@@ -64,7 +66,7 @@ class Work(Change):
     inserted: list[tuple[Arrival, int]] = field(default_factory=list)
     delivered: Collection[int] = ()
     dropped: list[tuple[int]] = field(default_factory=list)
-    aside: list[tuple[str, int]] = field(default_factory=list)
+    aside: list[tuple[str | None, int]] = field(default_factory=list)
     routed: list[tuple[bytes, Route]] = field(default_factory=list)
     forgotten: list[tuple[bytes, bytes]] = field(default_factory=list)
     tick: bool = False
@@ -158,8 +160,7 @@ class Writer:
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
             marks = ",".join("?" * len(chunk))
-            statement = f"DELETE FROM rows WHERE aside IS NULL AND id IN ({marks}) RETURNING uid, octets"  # noqa: S608  # marks only
-            for uid, octets in self._db.execute(statement, chunk).fetchall():
+            for uid, octets in self._db.execute(f"{_DELETE} ({marks}) RETURNING uid, octets", chunk).fetchall():
                 work.row_delivered(uid, octets)
 
     def _insert(self, arrivals: Iterable[tuple[Arrival, int]]) -> None:

@@ -6,7 +6,7 @@ brokers, acknowledgements to workers, a heartbeat each second. What arrives is c
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ from publisher.delivery import Fault
 from publisher.dialler import Dialler
 from publisher.intake import Intake
 from publisher.lines import Lines
+from publisher.orders import Orders
 from publisher.outbox import Lane, Outbox
 from publisher.route_file import RouteFile
 from publisher.sender import Sender
@@ -42,7 +43,7 @@ class PumpBus(Protocol):
         """Wait at most ``timeout_s`` for envelopes or for one of the foreign sockets."""
 
     def publish_heartbeat(self, octets: bytes) -> None:
-        """Send the publisher's heartbeat to the supervisor."""
+        """Send the publisher's heartbeat, or an answer, to the supervisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Pump:
         self._lines = Lines()
         self._sender = Sender(parts.outbox, self._lines)
         self._teller = Teller(parts.outbox, parts.intake, self._sender, self._lines, parts.clock)
+        self._orders = Orders(parts.outbox, parts.clock)
         self._connections: dict[str, Connection] = {}
         self._sender.targets = self._connections
         self._taken: dict[bytes, int] = {}
@@ -89,7 +91,7 @@ class Pump:
         self._serve_sockets(turn)
         self._settle()
         self._send()
-        self._parts.intake.handle(turn.messages)
+        self._obey(self._parts.intake.handle(turn.messages))
         if self._adopt() or turn.messages:
             self._wake_arrived()
             self._send()
@@ -110,6 +112,11 @@ class Pump:
         self._dialler.close()
 
     # ---- the turn's parts
+
+    def _obey(self, envelopes: Sequence[Envelope]) -> None:
+        """Do what the supervisor says."""
+        for octets in self._orders.handle(envelopes):
+            self._parts.bus.publish_heartbeat(octets)
 
     def _adopt(self) -> bool:
         """Take in a batch of a journal without an owner; return whether there was one: the next follows at once."""

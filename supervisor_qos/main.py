@@ -102,7 +102,7 @@ def wire(settings: Settings) -> Parts:
         watch=Watch(observer, ledger, supervision),
         reconciler=Reconciler(store, settings, supervisord, scripts, clock, boot_id()),
         recorder=Recorder(store, clock),
-        orders=Orders(store, clock, bus.to_worker),
+        orders=Orders(store, clock, bus.to_worker, bus.to_publisher),
         synchronised=is_synchronised,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from common.clock import Clock
-from common.command import Command, CommandResult
+from common.command import OUTBOX_DROP, OUTBOX_RETRY, Command, CommandResult
 from common.envelope import Envelope, Kind, encode
 from common.process_state import Process
 from common.store.engine import Store
@@ -19,6 +19,7 @@ from supervisor_qos.health import ALIVE
 from supervisor_qos.wishes import program_name
 
 RESTART: Final = "restart"
+FOR_PUBLISHER: Final = frozenset({OUTBOX_RETRY, OUTBOX_DROP})  # of any meter, also of one that is no more
 BATCH: Final = 100  # commands taken from the store at a time
 _log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ class Restart:
 
 @dataclass(slots=True)
 class Orders:
-    """See the module's text. ``send``: to the worker of a uid, False when it is not connected."""
+    """See the module's text. ``send``: to the worker of a uid, False when it is not connected; or to the publisher."""
 
     store: Store
     clock: Clock
     send: Callable[[bytes, bytes], bool]
+    send_to_publisher: Callable[[bytes], bool]
     restarts: dict[str, Restart] = field(default_factory=dict)
     _sent: set[str] = field(default_factory=set)
 
@@ -48,12 +50,14 @@ class Orders:
         self._sent &= {row.id for row in pending}
         asked = []
         for row in pending:
-            if row.meter_uid not in wanted:
+            if row.verb in FOR_PUBLISHER:
+                self._hand_over(row, lambda _, octets: self.send_to_publisher(octets))
+            elif row.meter_uid not in wanted:
                 self._refuse(row, "no_worker", "the meter is stopped, deleted or unknown: it has no worker")
             elif row.verb == RESTART:
                 asked.append(self._restart(row, table))
             else:
-                self._hand_over(row)
+                self._hand_over(row, self.send)
         return asked
 
     def _restart(self, row: CommandRow, table: Mapping[str, Process]) -> str:
@@ -63,13 +67,13 @@ class Orders:
         _log.info("restart asked for program=%s actor=%s", name, row.actor)
         return name
 
-    def _hand_over(self, row: CommandRow) -> None:
+    def _hand_over(self, row: CommandRow, send: Callable[[bytes, bytes], bool]) -> None:
         left_ms = row.deadline_ms - self.clock.wall_ms()
         command = Command(row.id, row.verb, row.arguments, self.clock.boottime_ms() + max(0, left_ms))
         if row.id not in self._sent:
             octets = encode(Envelope(Kind.COMMAND, row.meter_uid, body=command.to_body()))
-            if not self.send(row.meter_uid, octets):
-                return  # its worker may be starting: tried again until the deadline
+            if not send(row.meter_uid, octets):
+                return  # who is to do it may be starting: tried again until the deadline
             self._sent.add(row.id)
         self.store.commands.dispatched(row.id)
 

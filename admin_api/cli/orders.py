@@ -129,7 +129,7 @@ def _each(ids: Sequence[str], as_json: bool, act: Callable[["Store", str], bool]
 def _ask(store: "Store", meter: "Meter", verb: str, timeout_s: float, as_json: bool) -> bool:
     """Insert a command, wait for its end and show it; return whether it was done."""
     number = store.commands.insert(meter.uid, verb, actor=actor(), timeout_s=timeout_s)
-    row = _ended(store, number, timeout_s)
+    row = ended(store, number, timeout_s)
     if as_json:
         error = {"kind": row.error_kind, "detail": row.error_detail} if row.error_kind else None
         show_json({"meter": meter.wish.name, "verb": verb, "state": row.state, "result": row.result, "error": error})
@@ -141,7 +141,8 @@ def _ask(store: "Store", meter: "Meter", verb: str, timeout_s: float, as_json: b
     return row.state == "done"
 
 
-def _ended(store: "Store", number: str, timeout_s: float) -> "CommandRow":
+def ended(store: "Store", number: str, timeout_s: float) -> "CommandRow":
+    """Return a command when it has ended; raise NoAnswer."""
     clock = SystemClock()
     limit = clock.monotonic() + timeout_s + GRACE_S
     while True:

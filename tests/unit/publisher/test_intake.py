@@ -224,7 +224,7 @@ def test_nonsense_is_counted_and_harms_nothing(publisher: Publisher) -> None:
     publisher.hear(
         b"\xc1",
         encode(Envelope(Kind.HEARTBEAT, UID, body=[1])),
-        encode(Envelope(Kind.COMMAND, UID)),
+        encode(Envelope(Kind.RESULT, UID)),
         b"\x99\x02" + b"\xc0" * 8,
         b"\x99\x01\x63" + b"\xc0" * 7,
         beat((EPOCH, 1, 0)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.command import Command, CommandResult
+from common.command import OUTBOX_DROP, Command, CommandResult
 from common.envelope import Kind, decode
 from common.process_state import Process, ProcessState
 from common.store.engine import Store
@@ -18,12 +18,19 @@ class Wire:
     def __init__(self) -> None:
         self.connected = True
         self.sent: list[tuple[bytes, Command]] = []
+        self.told: list[tuple[bytes, str]] = []
 
     def send(self, uid: bytes, octets: bytes) -> bool:
         if self.connected:
             envelope = decode(octets)
             assert envelope.kind is Kind.COMMAND
             self.sent.append((uid, Command.from_body(envelope.body)))
+        return self.connected
+
+    def send_to_publisher(self, octets: bytes) -> bool:
+        if self.connected:
+            envelope = decode(octets)
+            self.told.append((envelope.uid, Command.from_body(envelope.body).verb))
         return self.connected
 
 
@@ -39,7 +46,7 @@ def wire() -> Wire:
 
 @pytest.fixture
 def orders(store: Store, clock: StillClock, wire: Wire) -> Orders:
-    return Orders(store, clock, wire.send)
+    return Orders(store, clock, wire.send, wire.send_to_publisher)
 
 
 def insert(store: Store, meter: Meter, verb: str, timeout_s: float = 10.0) -> str:
@@ -114,3 +121,18 @@ def test_a_restart_that_comes_to_nothing_is_given_up(
     orders.look({name: Process(name, ProcessState.FATAL)})
     assert orders.restarts == {}
     assert store.commands.get(number).state is CommandState.EXPIRED
+
+
+def test_what_is_set_aside_is_the_publishers_business_also_of_a_meter_that_is_no_more(
+    store: Store, meter: Meter, orders: Orders, wire: Wire
+) -> None:
+    number = insert(store, meter, OUTBOX_DROP)
+    wire.connected = False
+    orders.dispatch(set(), {})
+    assert store.commands.get(number).state is CommandState.PENDING
+    wire.connected = True
+    orders.dispatch(set(), {})
+    orders.dispatch(set(), {})
+    assert (wire.told, wire.sent) == ([(meter.uid, OUTBOX_DROP)], [])
+    orders.finish([(number, CommandResult(True, {"rows": 2}))])
+    assert store.commands.get(number).result == {"rows": 2}
