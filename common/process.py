@@ -58,3 +58,12 @@ def usage() -> dict[str, float]:
     with suppress(OSError, ValueError):
         found["rss_bytes"] = float(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
     return found
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

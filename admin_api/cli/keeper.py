@@ -18,6 +18,7 @@ from common.process_state import ProcessState
 ASK_S: Final = 2.0
 STATUS_S: Final = 10.0  # the whole table costs supervisord 30 ms with 200 meters
 HUNG_S: Final = 15.0
+BUSY_S: Final = 60.0  # one that works on (a hundred workers start at once) may be silent for longer: 12 s were measured
 HUNG_QUESTIONS: Final = 4  # unanswered at least: one alone may have waited while we were suspended
 RESTARTS: Final = 5
 WINDOW_S: Final = 600.0
@@ -37,6 +38,9 @@ class Kept(Protocol):
 
     def is_heard(self) -> bool:
         """Return whether supervisord answers."""
+
+    def worked_s(self) -> float:
+        """Return the CPU time that supervisord has used."""
 
     def states(self) -> Mapping[str, ProcessState]:
         """Return the states of all programs."""
@@ -64,6 +68,8 @@ class Keeper:
     ready: bool = False
     deaths: list[float] = field(default_factory=list)
     unanswered: list[float] = field(default_factory=list)
+    worked_s: float = 0.0
+    idle_since: float = 0.0
     resume_s: float | None = None
     ask_s: float = 0.0
     status_s: float = 0.0
@@ -90,9 +96,18 @@ class Keeper:
             self._tell(now)
             return
         self.unanswered.append(now)
-        if len(self.unanswered) >= HUNG_QUESTIONS and now - self.unanswered[0] >= HUNG_S:
+        if self._hangs(now):
             self.product.kill()
             self._bury(f"supervisord has not answered for {now - self.unanswered[0]:.0f} s")
+
+    def _hangs(self, now: float) -> bool:
+        """Return whether it has been silent for too long; one that is only busy or short of CPU has more time."""
+        worked_s, before = self.product.worked_s(), self.worked_s
+        if worked_s != before or len(self.unanswered) == 1:
+            self.worked_s, self.idle_since = worked_s, now
+        if len(self.unanswered) < HUNG_QUESTIONS:
+            return False
+        return now - self.idle_since >= HUNG_S or now - self.unanswered[0] >= BUSY_S
 
     def _tell(self, now: float) -> None:
         """Tell systemd that we are ready, once, and each STATUS_S how it goes."""

@@ -19,6 +19,7 @@ from common.clock import Clock
 from common.errors import Hopeless
 from common.files import write_atomically
 from common.paths import Paths, make_private
+from common.process import cpu_s
 from common.process_state import ProcessState
 from common.settings import Settings
 from common.supervisord import SOCKET_NAME, NotListening, Refused, Supervisord
@@ -78,6 +79,10 @@ class Product:
             return self._brief.pid() > 0
         except (NotListening, Refused):
             return False
+
+    def worked_s(self) -> float:
+        """Return the CPU time that supervisord has used; 0 when it is gone."""
+        return 0.0 if self._child is None else cpu_s(self._child.pid)
 
     def kill(self) -> None:
         """End a supervisord that does not answer; what it started ends with it."""

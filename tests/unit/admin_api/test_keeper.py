@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.cli.keeper import DELAYS_S, HUNG_S, RESTARTS, UNREADY_S, WINDOW_S, Keeper, Spent
+from admin_api.cli.keeper import BUSY_S, DELAYS_S, HUNG_S, RESTARTS, UNREADY_S, WINDOW_S, Keeper, Spent
 from admin_api.cli.notify import ALIVE, READY, VARIABLE, Notifier
 from admin_api.cli.product import DidNotStart
 from common.process_state import ProcessState
@@ -33,6 +33,8 @@ class Desk:
     def __init__(self) -> None:
         self.code: int | None = None
         self.answers = True
+        self.works = False
+        self.worked = 0.0
         self.starts: list[float] = []
         self.sweeps = 0
         self.refuses = False
@@ -47,6 +49,10 @@ class Desk:
 
     def is_heard(self) -> bool:
         return self.answers
+
+    def worked_s(self) -> float:
+        self.worked += self.works
+        return self.worked
 
     def states(self) -> dict[str, ProcessState]:
         return self.table
@@ -116,6 +122,14 @@ def test_one_that_does_not_answer_is_killed_after_fifteen_seconds_and_systemd_he
     desk.go_on(8.0)
     assert len(desk.starts) == 1
     assert ALIVE in desk.told.heard
+
+
+def test_one_that_is_only_busy_has_a_minute(desk: Desk) -> None:
+    desk.answers, desk.works = False, True
+    desk.go_on(BUSY_S - 5.0)
+    assert not desk.starts
+    desk.go_on(10.0)
+    assert len(desk.starts) == 1
 
 
 def test_time_in_which_we_did_not_run_counts_against_nobody(desk: Desk) -> None:
