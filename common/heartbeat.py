@@ -6,13 +6,21 @@ unknown fields are passed over. Boot times are milliseconds of CLOCK_BOOTTIME; d
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from math import isfinite
+from typing import Final, cast
 
 from common.errors import Skip
 from common.meter_state import MeterState
 
 MAX_EPOCHS: Final = 64  # journals hold a day; more epochs than this are announced in turn
 MAX_DETAIL: Final = 300  # characters of a cause's text
+MAX_ENTRIES: Final = 1000  # of one map; ours hold some fifty
+_VALUES: Final[Mapping[str, tuple[type, ...]]] = {
+    "counters": (int,),
+    "gauges": (float, int),
+    "facts": (str,),
+    "conditions": (str,),
+}
 
 
 class BadHeartbeat(Skip):
@@ -124,10 +132,28 @@ def _known(kind: type[WorkerBeat] | type[PublisherBeat], body: object) -> dict[s
         if item.name not in body:
             continue
         value, default = body[item.name], getattr(model, item.name)
-        if not isinstance(value, _accepted(default)):
+        if not _is_one_of(value, _accepted(default)):
             raise BadHeartbeat(f"{item.name}: {type(default).__name__} was expected, not {type(value).__name__}")
+        if item.name in _VALUES:
+            _check_map(item.name, cast("Mapping[object, object]", value))
         known[item.name] = value
     return known
+
+
+def _check_map(name: str, given: Mapping[object, object]) -> None:
+    """Raise BadHeartbeat unless a map holds names and values of its kind, and not more than are ours."""
+    if len(given) > MAX_ENTRIES:
+        raise BadHeartbeat(f"{name}: more than {MAX_ENTRIES} entries")
+    for key, value in given.items():
+        if not isinstance(key, str) or not _is_one_of(value, _VALUES[name]):
+            raise BadHeartbeat(f"{name}: names and values of {_VALUES[name][0].__name__} were expected")
+
+
+def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
+    """Return whether a value is of a kind; a truth is no number, and a number is finite."""
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        return False
+    return not isinstance(value, float) or isfinite(value)
 
 
 def _accepted(default: object) -> tuple[type, ...]:
@@ -161,7 +187,7 @@ def _deliveries(value: object) -> dict[bytes, Delivery]:
     for uid, row in value.items() if isinstance(value, Mapping) else ():
         if not isinstance(uid, bytes) or not isinstance(row, list | tuple) or len(row) != len(fields(Delivery)):
             raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
-        if not all(isinstance(number, int) for number in row):
+        if not all(_is_one_of(number, (int,)) for number in row):
             raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
         rows[uid] = Delivery(*row)
     return rows

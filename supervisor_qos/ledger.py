@@ -129,6 +129,8 @@ class Ledger:
 
 
 def _started_anew(old: Process, process: Process) -> bool:
-    if process.started_s != old.started_s:
-        return process.started_s != 0
-    return process.pid != 0 and old.pid != 0 and process.pid != old.pid
+    """Return whether it started since the last look; with a process by its id: when the wall clock is set back,
+    supervisord moves the times of starts with it."""
+    if process.pid:
+        return process.pid != old.pid
+    return process.started_s not in {0, old.started_s}

@@ -39,6 +39,14 @@ def test_a_start_that_ended_between_two_looks_counts() -> None:
     assert look(book, ended, 4.0) == [Start(NAME, 0)]
 
 
+def test_a_clock_that_is_set_moves_supervisords_times_and_is_no_start() -> None:
+    book = ledger()
+    look(book, FIRST, 1.0)
+    assert look(book, replace(FIRST, started_s=100), 2.0) == []
+    assert look(book, replace(FIRST, started_s=9000), 3.0) == []
+    assert book.history(NAME).started == 1.0
+
+
 def test_a_start_is_counted_once() -> None:
     book = ledger()
     look(book, FIRST, 1.0)
