@@ -12,6 +12,7 @@ from typing import Final
 
 from common.errors import Hopeless
 from common.meter_model import CatalogueEntry, Model
+from common.obis import Obis
 
 __all__ = [
     "DEFAULT_MEASUREMENTS",
@@ -21,11 +22,14 @@ __all__ = [
     "Model",
     "UnknownMeasurement",
     "UnknownModel",
+    "load_profile",
     "measurement",
     "model",
 ]
 
 FOLDER: Final = Path(__file__).parent / "models"
+STANDARD_LOAD_PROFILE: Final = Obis(1, 0, 99, 1, 0)  # IEC 62056-6-1: load profile with recording period 1
+_LOAD_PROFILE: Final = (99, 1)
 DEFAULT_MODEL: Final = "microstar"
 DEFAULT_MEASUREMENTS: Final = ("voltage_l1", "current_l1", "frequency", "active_power", "active_energy")
 _NAMES: Final = (
@@ -90,6 +94,12 @@ def model(name: str) -> Model:
     if name not in MODELS:
         raise UnknownModel(f"{name!r} is not a model; there are {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def load_profile(model_name: str) -> str:
+    """Return where meters of a model have their load profile, else where the standard puts it; raise UnknownModel."""
+    codes = [Obis.parse(profile.obis) for profile in model(model_name).about.profiles]
+    return str(next((code for code in codes if (code.c, code.d) == _LOAD_PROFILE), STANDARD_LOAD_PROFILE))
 
 
 def measurement(model_name: str, key: str) -> CatalogueEntry:

@@ -14,6 +14,7 @@ MAX_ID: Final = 64  # characters; ids are UUIDs
 MAX_VERB: Final = 32
 MAX_DETAIL: Final = 500  # characters of an error's text
 MAX_NAMES: Final = 256  # arguments or results of one command
+_WITHOUT_PROGRESS: Final = 5  # elements of a result as a worker of an earlier version sends it
 
 READ: Final = "read"  # one cycle now; returns the values
 TEST: Final = "test"  # link, association and one read; returns timings and what was found
@@ -57,21 +58,28 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What became of a command; ``error_kind`` and ``error_detail`` are empty when ``ok``."""
+    """What became of a command; ``error_kind`` and ``error_detail`` are empty when ``ok``.
+
+    With ``progress`` it is not the end of it: the text says how far it is.
+    """
 
     ok: bool
     result: Mapping[str, object] = field(default_factory=dict)
     error_kind: str = ""
     error_detail: str = ""
+    progress: str = ""
 
     def to_body(self, command_id: str) -> list[object]:
         """Return plain data, for msgpack; ``command_id`` says which command it answers."""
-        return [command_id, self.ok, dict(self.result), self.error_kind, self.error_detail[:MAX_DETAIL]]
+        detail, progress = self.error_detail[:MAX_DETAIL], self.progress[:MAX_DETAIL]
+        return [command_id, self.ok, dict(self.result), self.error_kind, detail, progress]
 
     @classmethod
     def from_body(cls, body: object) -> "tuple[str, CommandResult]":
         """Return the command's id and its result; raise BadCommand."""
-        identity, ok, result, kind, detail = _row(body, 5)
+        if isinstance(body, list | tuple) and len(body) == _WITHOUT_PROGRESS:
+            body = [*body, ""]
+        identity, ok, result, kind, detail, progress = _row(body, _WITHOUT_PROGRESS + 1)
         if not isinstance(ok, bool):
             raise BadCommand("ok: true or false was expected")
         return _text(identity, "id", MAX_ID), cls(
@@ -79,6 +87,7 @@ class CommandResult:
             _names(result, "result"),
             _text(kind, "error_kind", MAX_DETAIL),
             _text(detail, "error_detail", MAX_DETAIL),
+            _text(progress, "progress", MAX_DETAIL),
         )
 
 

@@ -87,6 +87,19 @@ class Record:
         """Return the object of that name."""
         return Record(self._get(name, "an object"), f"{self._where}: {name}")
 
+    def optional_record(self, name: str) -> "Record | None":
+        """Return the object of that name, or None where it is absent or null."""
+        return None if self._values.get(name) is None else self.record(name)
+
+    def wholes(self, name: str, limit: int, high: int) -> list[int]:
+        """Return a list of at most ``limit`` whole numbers from 0 to ``high``."""
+        value = self._get(name, "a list")
+        if not isinstance(value, list) or len(value) > limit:
+            raise BadFile(f"{self._where}: {name} must be a list of at most {limit} numbers")
+        if not all(isinstance(item, int) and not isinstance(item, bool) and 0 <= item <= high for item in value):
+            raise BadFile(f"{self._where}: {name} must hold whole numbers from 0 to {high}")
+        return value
+
     def records(self, name: str, limit: int) -> "list[Record]":
         """Return a list of at most ``limit`` objects."""
         value = self._get(name, "a list")

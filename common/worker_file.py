@@ -64,7 +64,10 @@ _BOUNDS: Final = (0.0, 1e9)
 
 @dataclass(frozen=True, slots=True)
 class WorkerFile:
-    """One meter, its line, its association, what to read of it and where to hand it on."""
+    """One meter, its line, its association, what to read of it and where to hand it on.
+
+    ``row_names``: what else rows of the load profile may hold, by the keys that its model has for it; never read alone.
+    """
 
     uid: bytes
     name: str
@@ -97,6 +100,9 @@ class WorkerFile:
     lock_dir: str
     bus_dir: str
     measurements: tuple[Measurement, ...]
+    backfill: bool
+    load_profile: str
+    row_names: tuple[Measurement, ...]
     limits: Limits = field(default_factory=Limits)
 
     def dump(self, path: Path) -> bool:
@@ -146,6 +152,9 @@ class WorkerFile:
             lock_dir=record.text("lock_dir"),
             bus_dir=record.text("bus_dir"),
             measurements=tuple(map(_measurement, record.records("measurements", MAX_MEASUREMENTS))),
+            backfill=record.flag("backfill"),
+            load_profile=_profile(record.text("load_profile")),
+            row_names=tuple(map(_measurement, record.records("row_names", MAX_MEASUREMENTS))),
             limits=_limits(record.record("limits")),
         )
 
@@ -158,6 +167,10 @@ def _measurement(record: Record) -> Measurement:
         attribute=record.whole("attribute", -128, 127),
         interval_s=record.optional_number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
     )
+
+
+def _profile(text: str) -> str:
+    return str(Obis.parse(text)) if text else ""
 
 
 def _limits(record: Record) -> Limits:

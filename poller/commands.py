@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from common.clock import Clock
-from common.command import PING, READ, RECONNECT, TEST, Command, CommandResult
+from common.command import BACKFILL, PING, READ, RECONNECT, TEST, Command, CommandResult
 from common.errors import BridgeError, Skip
 from common.reading import Reading
 from poller.cycle import Cycle
@@ -50,6 +50,9 @@ class Work(Protocol):
     def reconnect_now(self) -> None:
         """Close the link in order and make it anew; raise NotReadable when it is not up then."""
 
+    def backfill(self, command: Command) -> None:
+        """Take a range to be read from the load profile, which is answered when it is done; raise what bars it."""
+
 
 class Feedback(Protocol):
     """Where results go."""
@@ -67,7 +70,8 @@ class Desk:
         self._clock = clock
         self._vitals = vitals
         self._waiting: deque[Command] = deque()
-        self._verbs: Mapping[str, Callable[[Command], Mapping[str, object]]] = {
+        self._verbs: Mapping[str, Callable[[Command], Mapping[str, object] | None]] = {
+            BACKFILL: self._backfill,
             PING: self._ping,
             READ: self._read,
             TEST: self._test,
@@ -85,17 +89,21 @@ class Desk:
     def work_off(self) -> None:
         """Carry out what waits. An interruption by the loop leaves the command that was under way for the next turn."""
         while self._waiting:
-            self._out.answer(self._waiting[0], self._result(self._waiting[0]))
+            result = self._result(self._waiting[0])
+            if result is not None:
+                self._out.answer(self._waiting[0], result)
             self._waiting.popleft()
 
-    def _result(self, command: Command) -> CommandResult:
+    def _result(self, command: Command) -> CommandResult | None:
+        """Return a verb's result; None when it is answered later."""
         try:
             if command.deadline_boot_ms and self._clock.boottime_ms() > command.deadline_boot_ms:
                 raise Expired(f"the deadline of {command.verb} had passed")
             verb = self._verbs.get(command.verb)
             if verb is None:
                 raise UnknownVerb(f"{command.verb!r} is not a verb; there are {', '.join(self._verbs)}")
-            return CommandResult(True, verb(command))
+            found = verb(command)
+            return None if found is None else CommandResult(True, found)
         except BridgeError as error:
             return _failed(error)
 
@@ -128,6 +136,9 @@ class Desk:
                 "with_list": terms.supports_with_list,
             }
         return {**found, "read": _values(self._work.cycle_now(None))}
+
+    def _backfill(self, command: Command) -> None:
+        self._work.backfill(command)
 
     def _reconnect(self, _command: Command) -> Mapping[str, object]:
         self._work.reconnect_now()

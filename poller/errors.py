@@ -3,7 +3,7 @@
 Goes in: a text that names what is wrong. Comes out: a typed error in the family that says what the caller does next.
 """
 
-from common.errors import Again, Hopeless, Relink
+from common.errors import Again, Hopeless, Relink, Skip
 
 
 class NameUnresolved(Relink):
@@ -56,6 +56,14 @@ class CounterUnsaved(Again):
 
 class LineHeld(Again):
     """Another process of this machine holds the line to the meter."""
+
+
+class WindowOverrun(Again):
+    """A window of a load profile took longer than the live readings can wait; it is tried again, smaller."""
+
+
+class ProfileUnusable(Skip):
+    """What was named as a load profile has rows without times."""
 
 
 class Interrupted(Exception):

@@ -115,6 +115,18 @@ class Feed:
         if not self._bus.to_supervisor(self._encode(Kind.RESULT, body=result.to_body(command.id))):
             self._counts["answers_lost"] += 1
 
+    def position(self) -> tuple[bytes, int]:
+        """Return the epoch that is being written, and its last number."""
+        return self._journal.epoch, self.last_of(self._journal.epoch) or 0
+
+    def last_of(self, epoch: bytes) -> int | None:
+        """Return the last number of an epoch that the journal holds; None for one that it does not."""
+        return next((span.last for span in self._journal.spans() if span.epoch == epoch), None)
+
+    def waiting(self) -> int:
+        """Return how many readings the publisher has not taken."""
+        return sum(span.last - span.first_unacknowledged + 1 for span in self._journal.spans())
+
     def drained(self) -> bool:
         """Return whether the publisher has everything."""
         return self._journal.drained()

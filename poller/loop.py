@@ -16,6 +16,8 @@ from common.heartbeat import WorkerBeat
 from common.meter_state import DesiredState, MeterState
 from common.reading import Quality, Reading
 from common.worker_file import Measurement, WorkerFile
+from poller.backfill_file import BackfillFile
+from poller.backfiller import Backfiller
 from poller.commands import Desk, NotReadable
 from poller.cycle import Cycle
 from poller.errors import Interrupted
@@ -46,6 +48,15 @@ class Out(Protocol):
     def answer(self, command: Command, result: CommandResult) -> None:
         """Send a command's result."""
 
+    def position(self) -> tuple[bytes, int]:
+        """Return the epoch that is being written, and its last number."""
+
+    def last_of(self, epoch: bytes) -> int | None:
+        """Return an epoch's last number; None when nothing is known of it."""
+
+    def waiting(self) -> int:
+        """Return how many readings nobody has taken."""
+
 
 class Stop(Protocol):
     """Whether to end."""
@@ -59,9 +70,10 @@ class Stop(Protocol):
 class Loop:
     """One worker's life between start and stop."""
 
-    def __init__(self, watch: Watch, feed: Out, stop: Stop, clock: Clock) -> None:
+    def __init__(self, watch: Watch, feed: Out, stop: Stop, clock: Clock, missed: BackfillFile) -> None:
         self._watch = watch
         self._feed = feed
+        self._missed = missed
         self._stop = stop
         self._clock = clock
         self._file = watch.current
@@ -74,6 +86,7 @@ class Loop:
         self._vitals = parts.vitals
         self.link = MeterLink(self._file, parts)
         self._desk = Desk(self, self._feed, self._clock, self._vitals)
+        self._backfiller = Backfiller(self.link, self._feed, self._clock, self._vitals, self._missed)
         self._take_wish()
         self._beat()
         try:
@@ -86,6 +99,8 @@ class Loop:
     def pulse(self) -> None:
         """Called from within every wait for the meter; raises Interrupted when the loop has to come out of it."""
         self._attend(0.0)
+        if self._backfiller.reading:
+            self._vitals.progress()  # a window may take longer than a cycle; its limits are its own
         if self.link.session.closing:
             return
         if self._must_stop() or (self._news is not None and self._touches_link(self._news)):
@@ -116,6 +131,8 @@ class Loop:
             self.link.attempt()
         if self.link.up:
             self._poll()
+        if self.link.up:
+            self._backfiller.turn(self._schedule.next_due())
             if shared:
                 self.link.let_go()
 
@@ -158,7 +175,8 @@ class Loop:
         reading = Reading(
             tuple(cycle.quantities), cycle.failures(), self._quality(cycle), duration_ms=cycle.duration_ms
         )
-        self._feed.publish(reading, cycle.ts_ms, cycle.boot_ms)
+        if self._feed.publish(reading, cycle.ts_ms, cycle.boot_ms):
+            self._backfiller.read(cycle.boot_ms)
 
     def _judge_failures(self, cycle: Cycle) -> None:
         """Say so when the meter has nothing of what is wished: more asking does not help, other wishes do."""
@@ -202,6 +220,8 @@ class Loop:
             self._take_wish()
         elif names & {"measurements", "interval_s"}:
             self._reschedule()
+        if names & {"measurements", "interval_s", "backfill", "load_profile", "row_names"}:
+            self._backfiller.configure(new, self._interval())
 
     def _take_wish(self) -> None:
         """Begin anew with the settings in force: let go of the meter, be ready for it or rest."""
@@ -209,6 +229,7 @@ class Loop:
         self.link.configure(self._file)
         self._plausibility = Plausibility()
         self._reschedule()
+        self._backfiller.configure(self._file, self._interval())
         if self._file.desired_state is not DesiredState.RUNNING:
             self._vitals.conditions.clear()
             self._vitals.enter(MeterState.PAUSED, "paused")
@@ -241,6 +262,12 @@ class Loop:
         if self.link.up:
             self.link.let_go()
         self.connect_now()
+
+    def backfill(self, command: Command) -> None:
+        """Take a range to be read from the load profile; it is answered when it is done."""
+        if self._file.desired_state is not DesiredState.RUNNING:
+            raise NotReadable(f"the meter is {self._file.desired_state}: resume it first")
+        self._backfiller.order(command)
 
     # Waiting
 

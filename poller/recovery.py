@@ -87,6 +87,8 @@ STEPS: Final[Mapping[type[BridgeError], Step]] = {
     worker.CounterFileHeld: Step.RETRY,
     worker.CounterUnsaved: Step.RETRY,
     worker.LineHeld: Step.RETRY,
+    worker.WindowOverrun: Step.RETRY,
+    worker.ProfileUnusable: Step.DROP,
 }
 
 _FAMILIES: Final = (

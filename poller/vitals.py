@@ -35,6 +35,10 @@ _OWN: Final = (
     "reconnects",
     "associations",
     "auth_refusals",
+    "backfilled",
+    "backfill_windows",
+    "backfill_failed",
+    "backfill_skipped",
 )
 
 
@@ -48,6 +52,7 @@ class Vitals:
         self._told: tuple[object, ...] = ()
         self._next_beat = clock.monotonic()
         self.counters: Counter[str] = Counter(dict.fromkeys(_OWN, 0))
+        self.gauges: dict[str, float] = {}
         self.facts: dict[str, str] = {}
         self.conditions: dict[str, str] = {}
         self.state = MeterState.STARTING
@@ -105,7 +110,7 @@ class Vitals:
             last_progress_boot_ms=self.last_progress_boot_ms,
             next_attempt_s=next_attempt_s,
             counters={**self.counters, **counters},
-            gauges={**self._timings(), **resources()},
+            gauges={**self.gauges, **self._timings(), **resources()},
             facts=dict(self.facts),
             conditions=dict(self.conditions),
         )

@@ -47,6 +47,9 @@ IN_PASSING: Final = (  # leaves the link as it is, but for the wish to read at a
     "interval_s",
     "clock_synchronised",
     "measurements",
+    "backfill",
+    "load_profile",
+    "row_names",
 )
 
 log = logging.getLogger(__name__)

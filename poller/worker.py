@@ -15,6 +15,7 @@ from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
 from common.journal import Journal, JournalLimits, LockHeld
 from common.process import Exit, StopFlag
+from poller.backfill_file import BackfillFile
 from poller.errors import LineHeld
 from poller.feed import Feed
 from poller.line import LineLock
@@ -53,7 +54,8 @@ def _run(config: Path) -> Exit:
     bus = WorkerBus(Path(file.bus_dir), file.uid)
     feed = Feed(file.uid, journal, bus, clock, boot)
     log.info("started meter=%s uid=%s revision=%d", file.name, file.uid.hex(), file.revision)
-    loop = Loop(watch, feed, stop, clock)
+    missed = BackfillFile(directory)
+    loop = Loop(watch, feed, stop, clock, missed)
     parts = Parts(
         TcpWire(clock, loop.pulse),
         Resolver(clock, loop.pulse),
@@ -68,6 +70,7 @@ def _run(config: Path) -> Exit:
         loop.run(parts)
     finally:
         feed.close(0.0 if stop.orphaned() else CLOSE_S)  # alone, nobody acknowledges: the journal keeps it
+    missed.close()
     log.info("stopped meter=%s everything_delivered=%s", file.name, feed.drained())
     return Exit.OK
 

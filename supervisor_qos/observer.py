@@ -15,7 +15,7 @@ from common.diagnostic import Diagnostic
 from common.envelope import Envelope, Kind, decode
 from common.errors import BridgeError
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
-from common.reading import Reading
+from common.reading import Reading, Source
 from supervisor_qos.health import NEVER_S, Ages, pending_since
 
 MAX_METERS: Final = 20_000  # more uids than this are not ours
@@ -113,8 +113,8 @@ class Observer:
 
     def _keep_latest(self, envelope: Envelope) -> None:
         reading = Reading.from_body(envelope.body)
-        if envelope.uid not in self.workers:
-            return  # its heartbeat comes first or soon
+        if envelope.uid not in self.workers or reading.source is Source.PROFILE:
+            return  # its heartbeat comes first or soon; rows of a load profile are no sign that the meter is read
         worker = self.workers[envelope.uid]
         if reading.quantities:
             self.workers[envelope.uid] = replace(worker, read_ms=max(worker.read_ms, envelope.boot_ms))

@@ -81,8 +81,11 @@ class Orders:
         self.store.commands.finish(row.id, ok=False, error_kind=kind, error_detail=detail)
 
     def finish(self, results: Iterable[tuple[str, CommandResult]]) -> None:
-        """Write down what workers answered."""
+        """Write down what was answered: the end of a command, or how far it is."""
         for command, result in results:
+            if result.progress:
+                self.store.commands.advance(command, result.progress)
+                continue
             self.store.commands.finish(
                 command,
                 ok=result.ok,

@@ -12,7 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from common.catalogue import load_profile, model
 from common.meter_state import DesiredState
+from common.obis import Obis
 from common.paths import Paths
 from common.process import Exit
 from common.routes import Mode, Route, Routes, Target
@@ -20,7 +22,7 @@ from common.settings import MqttSettings, Settings
 from common.store.model import Meter, MeterWish
 from common.supervisord import quoted
 from common.tether import tethered
-from common.worker_file import Limits, Measurement, WorkerFile
+from common.worker_file import MAX_MEASUREMENTS, Limits, Measurement, WorkerFile
 
 PREFIX: Final = "meter-"
 FACTS: Final = ("serial_number", "firmware_version")  # what a worker finds out and the broker is told
@@ -95,8 +97,32 @@ def worker_file(meter: Meter, paths: Paths, *, clock_synchronised: bool) -> Work
             for item in wish.measurements
             if item.enabled
         ),
+        backfill=wish.backfill,
+        load_profile=wish.load_profile or load_profile(wish.model),
+        row_names=_row_names(wish),
         limits=_limits(wish),
     )
+
+
+def _row_names(wish: MeterWish) -> tuple[Measurement, ...]:
+    """Return what a row of the load profile may hold beside what is read live, by the keys that people know."""
+    read = {_place(each.class_id, each.obis_code, each.attribute) for each in wish.measurements if each.enabled}
+    taken = {item.measurement_name for item in wish.measurements}
+    places = {each.measurement_name: (each.class_id, each.obis_code, each.attribute) for each in wish.measurements}
+    places |= {
+        each.key: (each.class_id, each.obis, each.attribute)
+        for each in model(wish.model).measurements.values()
+        if each.key not in taken
+    }
+    found = ((key, _place(*place)) for key, place in places.items())
+    names = (
+        Measurement(key, obis, number, part) for key, (number, obis, part) in found if (number, obis, part) not in read
+    )
+    return tuple(names)[:MAX_MEASUREMENTS]
+
+
+def _place(class_id: int, obis: str, attribute: int) -> tuple[int, str, int]:
+    return class_id, str(Obis.parse(obis)), attribute
 
 
 def _limits(wish: MeterWish) -> Limits:

@@ -59,6 +59,9 @@ GOOD_WORKER: dict[str, object] = {
     "lock_dir": "l",
     "bus_dir": "b",
     "measurements": [],
+    "backfill": True,
+    "load_profile": "",
+    "row_names": [],
     "limits": {},
 }
 ROUTE: dict[str, object] = {

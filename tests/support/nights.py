@@ -11,8 +11,9 @@ from pathlib import Path
 from common.command import Command, CommandResult
 from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
-from common.reading import Reading
+from common.reading import Reading, Source
 from common.worker_file import Limits
+from poller.backfill_file import BackfillFile
 from poller.line import LineLock
 from poller.link import Parts
 from poller.loop import Loop
@@ -26,6 +27,7 @@ from tests.support.wires import SimulatedWire
 from tests.support.workers import UID, worker_file
 
 BOOT = b"b" * 16
+EPOCH = b"e" * 8
 IDLE_TURNS = 1000  # turns of the loop without any time passing: it would turn for ever
 
 
@@ -47,6 +49,8 @@ class KeptFeed:
     until: float = 0.0
     readings: list[tuple[float, Reading]] = field(default_factory=list)
     beats: list[tuple[float, WorkerBeat]] = field(default_factory=list)
+    rows: list[tuple[int, Reading]] = field(default_factory=list)
+    answers: list[tuple[str, CommandResult]] = field(default_factory=list)
     results: dict[str, CommandResult] = field(default_factory=dict)
     plans: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     orders: list[Command] = field(default_factory=list)
@@ -55,6 +59,9 @@ class KeptFeed:
     def publish(self, reading: Reading, ts_ms: int | None = None, boot_ms: int | None = None) -> bool:
         assert boot_ms is not None
         self.readings.append((boot_ms / 1000, reading))
+        if reading.source is Source.PROFILE:
+            assert ts_ms is not None
+            self.rows.append((ts_ms, reading))
         return True
 
     def beat(self, beat: WorkerBeat) -> None:
@@ -73,7 +80,18 @@ class KeptFeed:
         return orders
 
     def answer(self, command: Command, result: CommandResult) -> None:
-        self.results[command.id] = result
+        self.answers.append((command.id, result))
+        if not result.progress:
+            self.results[command.id] = result
+
+    def position(self) -> tuple[bytes, int]:
+        return EPOCH, len(self.readings)
+
+    def last_of(self, epoch: bytes) -> int | None:
+        return len(self.readings) if epoch == EPOCH else None
+
+    def waiting(self) -> int:
+        return 0
 
 
 class Night:
@@ -112,11 +130,13 @@ class Night:
         """Run a worker for so long; it is stopped in order at the end. Times of the night begin at 0."""
         self.file.dump(self.path)
         self.feed.until, self.feed.stop.is_set = self.clock.now + seconds, False
-        loop = Loop(Watch(self.path, self.clock), self.feed, self.feed.stop, self.clock)
+        missed = BackfillFile(Path(self.file.journal_dir))
+        loop = Loop(Watch(self.path, self.clock), self.feed, self.feed.stop, self.clock, missed)
         self.wire.pulse = loop.pulse
         records = RefusalRecord(Path(self.file.journal_dir), self.clock, BOOT)
         resolver = Resolver(self.clock, loop.pulse)
         loop.run(Parts(self.wire, resolver, self.lock, records, self.clock, Vitals(self.clock), lambda: 0.5))
+        missed.close()
         return self
 
     @property

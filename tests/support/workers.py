@@ -80,6 +80,9 @@ def worker_file(root: Path, port: int) -> WorkerFile:
         lock_dir=str(root / "locks"),
         bus_dir=str(root / "bus"),
         measurements=MEASUREMENTS,
+        backfill=False,
+        load_profile="1-0:99.1.0",
+        row_names=(),
         limits=QUICK,
     )
 

@@ -44,7 +44,8 @@ def test_what_is_no_command_is_refused_by_name(body: object, words: str) -> None
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ([], "5 elements"),
+        ([], "6 elements"),
+        (["a", True, {}, "", "", None], "progress"),
         (["a", 1, {}, "", ""], "ok: true or false"),
         (["a", True, None, "", ""], "result: a map"),
         (["a", True, {}, None, ""], "error_kind"),
