@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Flask, Response
 
-from admin_api import alarms, health, meters, metrics, workers
+from admin_api import alarms, health, meters, metrics, quality, workers
 from admin_api.answers import MAX_BODY
 from admin_api.auth import guard
 from admin_api.context import EXTENSION, Area, Services
@@ -17,7 +17,10 @@ from common.clock import Clock
 from common.settings import Settings
 from common.store.engine import Store
 
-AREAS: Final = (meters.AREA, workers.AREA, alarms.AREA, metrics.AREA, metrics.SCRAPED, health.AREA, health.SYSTEM)
+AREAS: Final = (
+    *(meters.AREA, workers.AREA, alarms.AREA, quality.AREA, metrics.AREA, metrics.SCRAPED),
+    *(health.AREA, health.SYSTEM),
+)
 PREFIXES: Final = {"": "/api", "v1_": "/api/v1"}  # of a blueprint's name to that of its paths
 
 

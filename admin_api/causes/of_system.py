@@ -1,0 +1,146 @@
+"""What may be the matter with our own processes, their disk and clock, and on the way to the broker. A table."""
+
+from typing import Final
+
+from admin_api.causes.cause import Cause, Priority
+
+OF_SYSTEM: Final = (
+    # our own processes
+    Cause(
+        "worker_blocked",
+        Priority.CRITICAL,
+        "the worker ended too often and is blocked",
+        "more starts than its budget; its last words are in the symptom. It gets one start every five minutes",
+        ("read its log: log/meter-UID.log in the state directory", "mend what it says", "meterctl restart ID"),
+        20,
+    ),
+    Cause(
+        "worker_down",
+        Priority.HIGH,
+        "the worker does not run",
+        "it ended and is being started again, with growing delays",
+        ("read its log: log/meter-UID.log in the state directory", "mend what it says, then meterctl restart ID"),
+        15,
+    ),
+    Cause(
+        "worker_hung",
+        Priority.HIGH,
+        "the worker said nothing, or got nowhere, and is being replaced",
+        "a hung or starved process: its stacks are in its log",
+        ("look at load and memory of this host", "keep log/meter-UID.log: it holds the stacks", "report it"),
+        20,
+    ),
+    Cause(
+        "restarts",
+        Priority.MEDIUM,
+        "the worker was started anew, and nobody asked for it",
+        "it was killed, or ended by a defect of ours",
+        ("look for the kernel's killer: dmesg", "read log/meter-UID.log for a traceback and report it"),
+        15,
+    ),
+    Cause(
+        "configuration",
+        Priority.HIGH,
+        "what is configured cannot be used",
+        "an address, a value or a file that cannot be",
+        ("correct what the symptom names: meterctl edit ID", "meterctl config check"),
+        10,
+    ),
+    Cause(
+        "not_read",
+        Priority.HIGH,
+        "the meter should be read and is not",
+        "no reading for longer than its limit, and nothing explains it yet",
+        ("meterctl test ID", "meterctl diagnose ID in a minute: the worker's own ladder tries meanwhile"),
+        15,
+    ),
+    # towards the broker
+    Cause(
+        "not_taken",
+        Priority.HIGH,
+        "the publisher does not take readings",
+        "they wait in the workers' journals; the publisher is busy, stopped, or its disk refuses",
+        ("meterctl health", "look at log/publisher.log", "room on the disk of the state directory"),
+        15,
+    ),
+    Cause(
+        "not_delivered",
+        Priority.HIGH,
+        "readings wait for the broker",
+        "the broker is away, refuses us or does not acknowledge; what waits is on disk, up to the outbox's bound",
+        (
+            "is the broker up and reachable from here?",
+            "does it accept user, password, certificate and topic? its log says",
+            "meterctl alarms, log/publisher.log",
+        ),
+        30,
+    ),
+    Cause(
+        "takeover",
+        Priority.HIGH,
+        "another client takes our MQTT session over",
+        "two clients share a credential or client_id and throw each other out",
+        ("find the other client in the broker's log", "give each its own client_id and token"),
+        20,
+    ),
+    Cause(
+        "no_puback",
+        Priority.HIGH,
+        "the broker takes readings and acknowledges none",
+        "ThingsBoard does so when the device is not marked as a gateway",
+        ("ThingsBoard: open the device, mark it as a gateway", "another broker: its log, its queue limits"),
+        15,
+    ),
+    Cause(
+        "outbox_bound",
+        Priority.CRITICAL,
+        "readings are being dropped or were set aside",
+        "the outbox or a journal is at its bound, or the broker never takes some readings",
+        ("bring the broker back first", "raise max_age_s or max_octets in [outbox]", "meterctl alarms"),
+        30,
+    ),
+    Cause(
+        "disk",
+        Priority.CRITICAL,
+        "the disk does not take readings",
+        "it is full, read-only or failing; polling goes on and what cannot be written is counted as dropped",
+        ("df and dmesg on the disk of the state directory", "make room; nothing has to be restarted"),
+        20,
+    ),
+    Cause(
+        "system_clock",
+        Priority.MEDIUM,
+        "this machine's clock is not synchronised",
+        "readings carry clock_unsynced until it is",
+        ("start a time service (chrony, systemd-timesyncd)", "or vouch for it: trusted in [clock]"),
+        10,
+    ),
+    Cause(
+        "component_silent",
+        Priority.CRITICAL,
+        "a part of the system says nothing",
+        "supervisor or publisher is down, hung or starved; supervisord replaces what has ended",
+        (
+            "is the product running? meterctl run",
+            "log/supervisor_qos.log, log/publisher.log",
+            "load and disk of this host",
+        ),
+        15,
+    ),
+    Cause(
+        "component_trouble",
+        Priority.HIGH,
+        "a part of the system is in trouble",
+        "a program ends again and again, or something that it needs does not answer",
+        ("read the log that the symptom names", "meterctl health"),
+        20,
+    ),
+    Cause(
+        "other",
+        Priority.MEDIUM,
+        "something that has no name yet",
+        "no rule of ours fits; the symptom is the system's own word",
+        ("meterctl status ID", "meterctl diagnose ID", "report it, with its log"),
+        30,
+    ),
+)
