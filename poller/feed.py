@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from common.bus import HEARTBEATS, READINGS, Inbound
+from common.bus import DIAGNOSTICS, HEARTBEATS, READINGS, Inbound
 from common.clock import Clock
 from common.command import BadCommand, Command, CommandResult
+from common.diagnostic import Diagnostic
 from common.envelope import (
     BOOT_SIZE,
     NO_EPOCH,
@@ -126,6 +127,10 @@ class Feed:
     def waiting(self) -> int:
         """Return how many readings the publisher has not taken."""
         return sum(span.last - span.first_unacknowledged + 1 for span in self._journal.spans())
+
+    def diagnose(self, diagnostic: Diagnostic) -> None:
+        """Send the supervisor what went wrong on the line; what nobody hears is lost."""
+        self._bus.publish(DIAGNOSTICS, self._encode(Kind.DIAGNOSTIC, body=diagnostic.to_body()))
 
     def drained(self) -> bool:
         """Return whether the publisher has everything."""

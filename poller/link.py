@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from common.breaker import Breaker
 from common.clock import Clock
 from common.errors import BridgeError
 from common.meter_state import MeterState
 from common.worker_file import WorkerFile
 from poller import recovery
 from poller.cycle import Cycle, Reader
+from poller.diagnosing import Diagnosing
 from poller.errors import LineHeld
 from poller.line import LineLock
 from poller.profile import credentials_of, profile_of, source_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 LINE_WAIT_S: Final = 0.1  # a shared line is asked for again this soon; its turns are short
 SPEAKS, SILENT = "speaks", "silent"  # whether a frame came at the last attempt: what a diagnosis begins with
+STABLE_S: Final = 600.0  # a link that stands for so long has recovered, however often it was lost within the hour
 IDLE_SHARE: Final = 0.8  # of the meter's inactivity timeout: then a keep-alive goes out
 COUNTERS: Final = (
     "frames_sent",
@@ -68,6 +71,7 @@ class MeterLink:
         self._clock = parts.clock
         self._vitals = parts.vitals
         self._scalers = ScalerCache()
+        self.diagnosing = Diagnosing(parts.clock)
         self._past: Counter[str] = Counter()
         self._had_line = False
         self._source: DeferredCounter | None = None
@@ -81,6 +85,7 @@ class MeterLink:
             self._source.close()
         self._source = source_of(file, profile)
         self.session = Session(profile, parts.wire, parts.resolver, parts.clock, file.limits, self._source)
+        self.diagnosing.watch(self.session, profile)
         self.reader = Reader(self.session, self._clock, self._scalers)
         self.history = History(refusals=self._parts.refusals.count(credentials_of(file)))
         self._since = self._last_success = self._clock.monotonic()
@@ -148,6 +153,10 @@ class MeterLink:
         self._vitals.facts.update(facts, breaker=str(self.history.breaker), line=SPEAKS)
         for category in ("connection", "auth"):
             self._vitals.condition(category, "")
+        if recovery.reconnects_lately(self.history, now) <= self._file.limits.reconnects_per_hour:
+            self._vitals.condition("circuit_breaker", "")
+        if self._vitals.state is MeterState.ERROR:
+            return  # a meter that has nothing of what is to be read lets us in as well: a reading ends it
         if self._vitals.enter(MeterState.ACTIVE):
             log.info("associated address=%s:%d serial=%s", self.address, self._file.port, facts["serial_number"])
 
@@ -156,6 +165,7 @@ class MeterLink:
             self._line_held(error)
             return
         self._vitals.counters["connect_failures"] += 1
+        self.diagnosing.error(error)
         if step_after(error) is Step.STOP:
             raise error
         if step_after(error) is Step.BAR:
@@ -188,7 +198,8 @@ class MeterLink:
 
     def _barred(self, wait: float, cause: str, detail: str) -> None:
         self.next_attempt = self._clock.monotonic() + wait
-        self._vitals.condition("connection", "")
+        for category in ("connection", "circuit_breaker", "watchdog"):
+            self._vitals.condition(category, "")
         self._vitals.condition("auth", f"the meter refuses us: {detail}; next try in {wait:.0f} s")
         if self._vitals.enter(MeterState.AUTH_FAILED, cause, detail):
             log.error("refused, no try before %.0f s or new settings: %s", wait, detail)
@@ -197,6 +208,9 @@ class MeterLink:
         self.next_attempt = self._clock.monotonic() + wait
         self._vitals.facts["breaker"] = str(self.history.breaker)
         self._vitals.condition("connection", f"{cause}: {detail}")
+        if self.history.breaker is not Breaker.CLOSED:
+            failures = self.history.failed_connects
+            self._vitals.condition("circuit_breaker", f"{failures} connections in a row failed, the last: {detail}")
         level = logging.WARNING if self._vitals.enter(MeterState.UNREACHABLE, cause, detail) else logging.DEBUG
         log.log(level, "unreachable, next attempt in %.1f s: %s: %s", wait, cause, detail)
 
@@ -238,6 +252,7 @@ class MeterLink:
             self.session.associate()
             facts = self.reader.associated()
         except BridgeError as worse:
+            self.diagnosing.error(worse)
             self.lost(worse.kind, worse.detail)
             return
         self._lost = True
@@ -252,13 +267,25 @@ class MeterLink:
         if succeeded:
             self._last_success = self._clock.monotonic()
             self._vitals.condition("watchdog", "")
+        self._diagnose(cycle, damage)
         errors = damage + isinstance(cycle.lost, HDLC_ERRORS)
         self.history = recovery.damage_seen(recovery.cycle_ended(self.history, succeeded=succeeded), errors)
         if cycle.lost is not None:
             self.recover(cycle.lost)
 
+    def _diagnose(self, cycle: Cycle, damage: int) -> None:
+        """Tell what a cycle met with that does not end the link; what does is told where that is decided."""
+        if cycle.lost is not None:
+            return
+        if damage:
+            self.diagnosing.event("hdlc", "bad_frames", f"{damage} frames were damaged or out of order in one cycle")
+        for key, error in cycle.errors.items():
+            self.diagnosing.event("performance", error.kind, f"{key}: {error.detail}")
+
     def recover(self, error: BridgeError) -> None:
         """Do with the link what follows an error that ended an exchange."""
+        if step_after(error) is not Step.RETRY:
+            self.diagnosing.error(error)
         if step_after(error) is Step.REASSOCIATE:
             self.reassociate(error)
         elif step_after(error) is not Step.RETRY:
@@ -267,7 +294,7 @@ class MeterLink:
     def check(self, interval_s: float) -> None:
         """Give the link up where its history or age says so."""
         now = self._clock.monotonic()
-        if recovery.reconnects_lately(self.history, now) <= self._file.limits.reconnects_per_hour:
+        if now - self._since >= STABLE_S:
             self._vitals.condition("circuit_breaker", "")
         facts = Link(self._since, self._last_success, self._reads, interval_s)
         cause = recovery.reason_to_relink(self.history, facts, now, self._file.limits)
@@ -275,7 +302,8 @@ class MeterLink:
             log.info("reconnect as configured: %s", cause)
             self.let_go()
         elif cause is not None:
-            if cause is not Cause.FAILED_CYCLES:
+            self.diagnosing.event("watchdog", cause, "the link is given up and made anew")
+            if cause is not Cause.FAILED_CYCLES and self._vitals.state is not MeterState.ERROR:
                 self._vitals.condition("watchdog", f"forced reconnect: {cause}")
             self.history = replace(self.history, failed_cycles=0, hdlc_errors=0)
             self.lost(cause, "the link is given up and made anew")

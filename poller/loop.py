@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from common.clock import Clock
 from common.command import Command, CommandResult
+from common.diagnostic import Diagnostic
 from common.heartbeat import WorkerBeat
 from common.meter_state import DesiredState, MeterState
 from common.reading import Quality, Reading
@@ -29,6 +30,7 @@ from poller.watch import CONNECTION, Watch, changed
 
 PUMP_S: Final = 0.5  # the longest wait of the loop itself
 HDLC_ERRORS_PER_HOUR: Final = 5  # the target of SPEC section 8; as many in an hour are worth an alarm
+QUIET_S: Final = 300.0  # a line that damages nothing for so long is well again
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ class Out(Protocol):
 
     def answer(self, command: Command, result: CommandResult) -> None:
         """Send a command's result."""
+
+    def diagnose(self, diagnostic: Diagnostic) -> None:
+        """Send what went wrong on the line."""
 
     def position(self) -> tuple[bytes, int]:
         """Return the epoch that is being written, and its last number."""
@@ -188,6 +193,8 @@ class Loop:
     def _quality(self, cycle: Cycle) -> tuple[Quality, ...]:
         problems = self._plausibility.check(cycle.quantities, self._vitals.facts.get("serial_number", ""))
         self._vitals.condition("plausibility", "; ".join(problems))
+        if problems:
+            self.link.diagnosing.event("plausibility", "implausible", "; ".join(problems))
         marks = (
             (Quality.CLOCK_UNSYNCED, not self._file.clock_synchronised),
             (Quality.IMPLAUSIBLE, bool(problems)),
@@ -289,6 +296,8 @@ class Loop:
         self._hold_conditions()
         if self._vitals.is_due():
             self._beat()
+        for diagnostic in self.link.diagnosing.take() if self.link.diagnosing.waiting else ():
+            self._feed.diagnose(diagnostic)
         self._desk.take(self._feed.pump(timeout_s))
         self._news = self._watch.look() or self._news
 
@@ -296,9 +305,17 @@ class Loop:
         refused = self._watch.problem and f"worker file refused: {self._watch.problem}"
         lacking = self._vitals.detail if self._vitals.state is MeterState.ERROR else ""
         self._vitals.condition("process", refused or lacking)
-        hour_ago = self._clock.monotonic() - HOUR_S
-        many = len(self._damage) == HDLC_ERRORS_PER_HOUR and self._damage[0] > hour_ago
-        self._vitals.condition("hdlc", f"{HDLC_ERRORS_PER_HOUR} damaged frames or more within an hour" if many else "")
+        damaged = f"{HDLC_ERRORS_PER_HOUR} damaged frames or more within an hour" if self._damages() else ""
+        self._vitals.condition("hdlc", damaged)
+
+    def _damages(self) -> bool:
+        """Return whether the line damages frames: as many as the target within an hour, until it is quiet again."""
+        now = self._clock.monotonic()
+        if "hdlc" not in self._vitals.conditions:
+            return len(self._damage) == HDLC_ERRORS_PER_HOUR and self._damage[0] > now - HOUR_S
+        if not self._damage or now - self._damage[-1] >= QUIET_S:
+            self._damage.clear()
+        return bool(self._damage)
 
     def _beat(self) -> None:
         wait = self.link.next_attempt - self._clock.monotonic()

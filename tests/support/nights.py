@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.command import Command, CommandResult
+from common.diagnostic import Diagnostic
 from common.heartbeat import WorkerBeat
 from common.meter_state import MeterState
 from common.reading import Reading, Source
@@ -54,6 +55,7 @@ class KeptFeed:
     results: dict[str, CommandResult] = field(default_factory=dict)
     plans: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     orders: list[Command] = field(default_factory=list)
+    diagnostics: list[tuple[float, Diagnostic]] = field(default_factory=list)
     _idle: int = 0
 
     def publish(self, reading: Reading, ts_ms: int | None = None, boot_ms: int | None = None) -> bool:
@@ -93,12 +95,17 @@ class KeptFeed:
     def waiting(self) -> int:
         return 0
 
+    def diagnose(self, diagnostic: Diagnostic) -> None:
+        self.diagnostics.append((self.clock.now, diagnostic))
+
 
 class Night:
     """One worker with one simulated meter, from ``now`` 1000 s on."""
 
-    def __init__(self, root: Path, spec: MeterSpec | None = None, **changes: object) -> None:
-        self.clock = StillClock()
+    def __init__(
+        self, root: Path, spec: MeterSpec | None = None, clock: StillClock | None = None, **changes: object
+    ) -> None:
+        self.clock = clock or StillClock()
         self.start = self.clock.now
         self.path = root / "worker.json"
         file = replace(worker_file(root, 4059), interval_s=2.0, limits=Limits(), uid=UID)

@@ -185,7 +185,43 @@ def test_ten_minutes_without_a_value_force_a_reconnect(tmp_path: Path) -> None:
     night = Night(tmp_path, measurements=gone)
     night.play(1300)
     assert night.wire.device.counters.associations == 3
-    assert "watchdog" in night.last.conditions
+    # It is known why nothing is read, so that this is no watchdog's alarm; and it stays known over a new association.
+    assert night.last.conditions.keys() == {"process"}
+    assert night.states()[1:] == [(MeterState.ACTIVE, ""), (MeterState.ERROR, "object_undefined")]
+
+
+def test_ten_minutes_of_failed_reads_are_the_watchdogs_alarm_until_one_succeeds(tmp_path: Path) -> None:
+    night = Night(tmp_path, limits=Limits(failed_cycles_to_reconnect=0))
+    night.at(10, lambda: night.fault(FaultKind.BUSY, count=100_000, on=frozenset(["get"])))
+    night.at(620, lambda: night.wire.device.faults.clear())
+    night.play(700)
+    held = [at - night.start for at, beat in night.feed.beats if "watchdog" in beat.conditions]
+    assert held
+    assert 600 <= held[0] < 620
+    assert night.last.conditions == {}
+    assert night.last.state is MeterState.ACTIVE
+
+
+def test_a_breaker_that_opens_is_an_alarm_until_the_meter_lets_us_in(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    night.wire.reachable = False
+    night.at(1500, lambda: setattr(night.wire, "reachable", True))
+    night.play(1700)
+    held = [at - night.start for at, beat in night.feed.beats if "circuit_breaker" in beat.conditions]
+    assert held[0] > 100
+    assert any(beat.facts.get("breaker") == "open" for _, beat in night.feed.beats)
+    assert night.last.conditions == {}
+
+
+def test_damaged_frames_are_an_alarm_until_the_line_is_quiet_for_five_minutes(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    for at in (10, 700, 1400, 2100, 2800, 2900):
+        night.at(at, lambda: night.fault(FaultKind.BAD_FCS, count=1, on=frozenset(["get"])))
+    night.play(3600)
+    held = [at - night.start for at, beat in night.feed.beats if "hdlc" in beat.conditions]
+    assert 2800 <= held[0] < 2810
+    assert 3195 <= held[-1] < 3205
+    assert night.last.conditions == {}
 
 
 def test_fifteen_hdlc_errors_in_a_row_are_a_new_link(tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""What of the octets that passed may leave the worker: nothing secret, and in doubt nothing at all. Pure.
+
+In: pieces with what was under way when they passed, and the secrets of the meter. Out: the octets of each piece that
+may be shown, empty where they are withheld. While the association is made, only whole good frames of a kind that is
+known are shown, an AARQ after ``redaction``; while it stands, requests that only read, and what came upon them. What
+is damaged cannot be searched, and is shown only where nothing that is asked can be answered by a secret.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from poller.dlms.hdlc_frame import FLAG, MAX_OCTETS, Frame, FrameKind, examine, frame_octets
+
+OUT: Final = "out"
+UNKNOWN: Final = -1
+AARQ: Final = 0x60
+READING: Final = frozenset({0x05, 0x62, 0xC0})
+"""readRequest, RLRQ, get-request."""
+READING_SEALED: Final = frozenset({0xC8, 0xD0, 0xDB, 0xDC})
+"""glo- and ded-get-request, general-glo- and general-ded-ciphering: shown where they are encrypted."""
+OPENING: Final = frozenset({AARQ, 0x61, 0x0E, 0xD8})
+"""AARQ, AARE, confirmedServiceError, exception-response."""
+ACTION_RESPONSE: Final = 0xC7
+"""May bring what high-level security answered, also when it comes late."""
+_LLC: Final = (b"\xe6\xe6\x00", b"\xe6\xe7\x00")
+_LLC_BY: Final = 16
+"""Octets of a frame before which its LLC header stands: flag, format, two addresses of four, control, HCS."""
+_WRAPPER_VERSION: Final = b"\x00\x01"
+_WRAPPER_HEADER: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Octets that passed at once. ``associated``: while the meter had let us in; ``cut``: there were more of them.
+
+    ``request``: the tag of the last APDU that we had sent or begun to send by then.
+    """
+
+    at: float
+    way: str
+    octets: bytes
+    associated: bool
+    request: int
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Secrecy:
+    """What is to be kept: ``secrets`` are octets that appear nowhere; ``encrypted``: requests are."""
+
+    hdlc: bool = True
+    secrets: tuple[bytes, ...] = ()
+    encrypted: bool = False
+
+
+def tag_of(octets: bytes, *, hdlc: bool) -> int:
+    """Return the tag of the APDU that octets begin, UNKNOWN where they begin none."""
+    if not hdlc:
+        at = _WRAPPER_HEADER if octets[:2] == _WRAPPER_VERSION else len(octets)
+    else:
+        found = max(octets.find(llc, 0, _LLC_BY) for llc in _LLC)
+        at = found + 3 if found >= 0 else len(octets)
+    return octets[at] if at < len(octets) else UNKNOWN
+
+
+def presentable(pieces: Sequence[Passed], secrecy: Secrecy) -> list[bytes]:
+    """Return what may be shown of each piece."""
+    if not secrecy.secrets:
+        return [piece.octets for piece in pieces]
+    shown = [b""] * len(pieces)
+    for group in _groups(pieces):
+        for number, octets in zip(group, _of_group([pieces[number] for number in group], secrecy), strict=True):
+            shown[number] = octets
+    return [b""] * len(pieces) if _tells(pieces, shown, secrecy) else shown
+
+
+def _groups(pieces: Sequence[Passed]) -> Iterator[list[int]]:
+    """Give the numbers of what was sent one by one, and of what came between together: a frame may come in parts."""
+    group: list[int] = []
+    for number, piece in enumerate(pieces):
+        if group and (
+            piece.way == OUT or pieces[group[-1]].way == OUT or pieces[group[-1]].associated != piece.associated
+        ):
+            yield group
+            group = []
+        group.append(number)
+    if group:
+        yield group
+
+
+def _of_group(group: Sequence[Passed], secrecy: Secrecy) -> list[bytes]:
+    nothing = [b""] * len(group)
+    first = group[0]
+    if not first.associated:
+        whole = b"".join(piece.octets for piece in group)
+        if any(piece.cut for piece in group) or not _is_opening(whole, secrecy):
+            return nothing
+        if first.way == OUT and tag_of(whole, hdlc=secrecy.hdlc) == AARQ:
+            return [_redacted(whole, secrecy)]
+        return [piece.octets for piece in group]
+    readable = READING | READING_SEALED if secrecy.encrypted else READING
+    late = any(tag_of(piece.octets, hdlc=secrecy.hdlc) == ACTION_RESPONSE for piece in group)
+    return [piece.octets for piece in group] if first.request in readable and not late else nothing
+
+
+def _is_opening(octets: bytes, secrecy: Secrecy) -> bool:
+    """Return whether octets are whole, and nothing but what opens an association or belongs to the link alone."""
+    return all(tag in OPENING for tag in (_tags_of_frames(octets) if secrecy.hdlc else _tags_of_messages(octets)))
+
+
+def _tags_of_frames(octets: bytes) -> Iterator[int]:
+    """Give the tags of the frames that carry APDUs; UNKNOWN for what is no good frame, or one that is not whole."""
+    line = bytearray(octets)
+    at = 0
+    while at < len(line):
+        window = line[at : at + MAX_OCTETS]
+        found = examine(window, 0) if line[at] == FLAG else None
+        if not isinstance(found, Frame):
+            yield UNKNOWN
+            return
+        at += frame_octets(window, 0)
+        if bytes(line[at : at + 2]) in {b"~", b"~~"}:  # a closing flag of its own, not the next frame's opening one
+            at += 1
+        if found.kind in {FrameKind.I, FrameKind.UI}:
+            whole = found.info[:3] in _LLC and len(found.info) > 3 and not found.segmented
+            yield found.info[3] if whole else UNKNOWN
+
+
+def _tags_of_messages(octets: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(octets):
+        end = at + _WRAPPER_HEADER + int.from_bytes(octets[at + 6 : at + _WRAPPER_HEADER], "big")
+        whole = octets[at : at + 2] == _WRAPPER_VERSION and at + _WRAPPER_HEADER < end <= len(octets)
+        yield octets[at + _WRAPPER_HEADER] if whole else UNKNOWN
+        at = end if whole else len(octets)
+
+
+def _redacted(octets: bytes, secrecy: Secrecy) -> bytes:
+    """Return an AARQ without its password and dedicated key."""
+    from poller.capture import Capture, Header, Piece
+    from poller.redaction import redact  # what explains octets costs a worker memory: only one in trouble has it
+
+    header = Header("hdlc" if secrecy.hdlc else "wrapper", 0, 0)
+    (piece,) = redact(Capture(header, (Piece(0, OUT, octets),))).pieces
+    return piece.octets
+
+
+def _tells(pieces: Sequence[Passed], shown: Sequence[bytes], secrecy: Secrecy) -> bool:
+    """Return whether a secret stands in what would be shown, in spite of everything."""
+    lines: dict[str, bytes] = {}
+    for piece, octets in zip(pieces, shown, strict=True):
+        lines[piece.way] = lines.get(piece.way, b"") + octets
+    return any(secret in line for line in lines.values() for secret in secrecy.secrets)
