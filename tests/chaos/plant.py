@@ -1,8 +1,11 @@
 """What rows are played on: one running system, the record of what arrives, and the links of the chaos proxy."""
 
+import os
 import random
 import re
+import signal
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +25,7 @@ from tests.support.waiting import wait_until
 BROKER: Final = "broker"
 BROKER_LINES: Final = ("max_inflight_messages 0",)
 """The subscriber gets at once what the broker acknowledged: what a killed broker took with it is next to nothing."""
+FREE: Final = "topic readwrite #\n"
 SUPERVISORD: Final = "supervisord"
 MAX_ALARMS: Final = 1000
 STEADY_INTERVALS: Final = 6
@@ -56,7 +60,7 @@ class Plant:
         try:
             self._stack.enter_context(self.stage.around(self._directory))
             self.system = self.stage.system(self._directory, self._wanted, self.interval_s, self._settings)
-            self.system.broker.configure(extra=BROKER_LINES)
+            self.system.broker.configure(acl=FREE, extra=BROKER_LINES)
             if self.stage.proxied:
                 self._stand_between()
             self._stack.enter_context(self.system)
@@ -93,6 +97,15 @@ class Plant:
         """Return the link before the broker; of a proxied stage."""
         assert self._proxy is not None, f"no proxy on the stage {self.stage.name}"
         return self._proxy.links[BROKER]
+
+    def broker_rules(self, rules: Sequence[str]) -> None:
+        """Give the broker rules on topics (ACL); none: everything is allowed. Connections stay."""
+        text = "\n".join([*rules, ""]) if rules else FREE
+        acl = self._directory / "broker" / "acl"
+        if acl.read_text(encoding="utf-8") == text:
+            return
+        acl.write_text(text, encoding="utf-8")
+        os.kill(self.system.broker.pid, signal.SIGHUP)
 
     # processes
 

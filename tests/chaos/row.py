@@ -25,6 +25,8 @@ from tests.support.system import Sections, System
 if TYPE_CHECKING:
     from tests.chaos.plant import Plant
 
+ANY: Final = 1 << 30
+"""Cycles that a line has cut in two: as many as it likes; nobody promised them."""
 POLL_S: Final = 2.0
 """What an association and the exchanges of one cycle may take on a busy machine, beside the interval."""
 

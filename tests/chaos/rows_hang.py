@@ -3,13 +3,14 @@
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.chaos.figures import cpu_ticks, is_alive
 from tests.chaos.plant import SUPERVISORD, Plant
 from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Stage, Touched, touched
-from tests.chaos.rows_kill import ALL_STALE, FLEET_S, is_alive, two_at_one_meter
+from tests.chaos.rows_kill import ALL_STALE, FLEET_S, two_at_one_meter
 
 HOOK: Final = Path(__file__).parent / "hook"
 HOOKED: Final = Stage("hooked", environment={"PYTHONPATH": str(HOOK)})
@@ -57,9 +58,9 @@ class TurningWorker(StoppedWorker):
     def inject(self, plant: Plant, hit: Touched) -> None:
         (program,) = hit.programs
         self._pid = plant.system.kill(program, signal.SIGUSR2)
-        before = _cpu_ticks(self._pid)
+        before = cpu_ticks(self._pid)
         time.sleep(1.0)
-        assert _cpu_ticks(self._pid) > before + 10, "the worker does not turn: the hook is not in it"
+        assert cpu_ticks(self._pid) > before + 10, "the worker does not turn: the hook is not in it"
 
     def clear(self, plant: Plant, hit: Touched) -> None:
         pass
@@ -124,19 +125,11 @@ class StoppedSupervisord(Row):
     def check(self, plant: Plant, hit: Touched, since: Moment) -> Sequence[str]:
         return two_at_one_meter(plant)
 
-    def figures(self, plant: Plant) -> Mapping[str, float | str]:
-        return {}
-
 
 def _let_go(pid: int) -> None:
     """Let a stopped process run, if it is still there."""
     if pid and is_alive(pid):
         os.kill(pid, signal.SIGCONT)
-
-
-def _cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 ROWS: Final[tuple[Listed, ...]] = (StoppedWorker(), StoppedPublisher(), StoppedSupervisord(), TurningWorker())

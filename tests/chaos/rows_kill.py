@@ -4,10 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from common.process_state import ProcessState
+from tests.chaos.figures import is_alive
 from tests.chaos.plant import SUPERVISORD, Plant
 from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Touched, touched
 
@@ -161,14 +161,6 @@ class Broker(Row):
     def clear(self, plant: Plant, hit: Touched) -> None:
         if not plant.system.broker.running:
             plant.system.broker.start()
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process is there and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def two_at_one_meter(plant: Plant) -> list[str]:
