@@ -50,7 +50,7 @@ class Work(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A message on its way. ``line`` waits for its end; ``alone``: nothing else was in flight."""
+    """A message on its way. ``line`` waits for its end; ``topic``: of a note; ``alone``: nothing else flew."""
 
     work: Work
     line: Line | None = None
@@ -59,6 +59,7 @@ class Flight:
     sent_at: float = 0.0
     others: int = 0
     alone: bool = False
+    topic: str = ""
 
 
 class Result(Enum):

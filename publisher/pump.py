@@ -21,6 +21,7 @@ from publisher.delivery import Fault
 from publisher.dialler import Dialler
 from publisher.intake import Intake
 from publisher.lines import Lines
+from publisher.notes import Notes
 from publisher.orders import Orders
 from publisher.outbox import Lane, Outbox
 from publisher.route_file import RouteFile
@@ -74,6 +75,7 @@ class Pump:
         self._sender = Sender(parts.outbox, self._lines)
         self._teller = Teller(parts.outbox, parts.intake, self._sender, self._lines, parts.clock)
         self._orders = Orders(parts.outbox, parts.clock)
+        self._notes = Notes(self._sender.counters)
         self._connections: dict[str, Connection] = {}
         self._sender.targets = self._connections
         self._taken: dict[bytes, int] = {}
@@ -117,6 +119,7 @@ class Pump:
         """Do what the supervisor says."""
         for octets in self._orders.handle(envelopes):
             self._parts.bus.publish_heartbeat(octets)
+        self._notes.take(envelopes)
 
     def _adopt(self) -> bool:
         """Take in a batch of a journal without an owner; return whether there was one: the next follows at once."""
@@ -161,6 +164,7 @@ class Pump:
         self._lines.rested(now)
         for connection in self._connections.values():
             connection.advance(now)
+            self._notes.send(connection, now)
             self._sender.fill(connection, now)
             connection.flush()
             connection.caught_up(self._lines.waits(connection.target.name))
@@ -171,6 +175,7 @@ class Pump:
             was_open = connection.is_open
             if outcomes := connection.collect(now):
                 self._sender.landed(connection, outcomes, now)
+                self._notes.landed(outcomes)
                 self._flush_at = min(self._flush_at, now + GROUP_S)
             if connection.is_open and not was_open:
                 self._greet(connection, now)
@@ -224,7 +229,9 @@ class Pump:
         """Open, close and replace the connections whose target changed, and no others."""
         for name, connection in list(self._connections.items()):
             if routes.targets.get(name) != connection.target:
-                self._sender.landed(connection, connection.close(), now)
+                outcomes = connection.close()
+                self._sender.landed(connection, outcomes, now)
+                self._notes.landed(outcomes)
                 del self._connections[name]
         for name, target in routes.targets.items():
             if name not in self._connections:

@@ -22,6 +22,7 @@ from common.settings import Settings
 from common.store.engine import Store
 from common.supervisord import Supervisord
 from supervisor_qos import alarms, processes
+from supervisor_qos.alarm_notes import AlarmNotes
 from supervisor_qos.episodes import View
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
@@ -68,6 +69,7 @@ class Parts:
     recorder: Recorder
     orders: Orders
     synchronised: Callable[[], bool]
+    notes: AlarmNotes
 
 
 @dataclass(slots=True)
@@ -106,6 +108,7 @@ class Loop:
         self._when_due("store", LOOK_MS, self._keep_store)
         self._when_due("wishes", WISHES_MS, self._follow_wishes)
         self._when_due("look", LOOK_MS, self._look)
+        self._when_due("notes", LOOK_MS, self._tell_alarms)
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
@@ -295,6 +298,12 @@ class Loop:
         known = parts.reconciler.version >= 0
         unheard = now_ms < self.grace_until_ms
         return View(now_ms, holding, unheard=unheard, is_gone=lambda uid: known and uid not in speaking)
+
+    def _tell_alarms(self) -> None:
+        """Say at the broker what changed of the alarms, once the meters' names are known."""
+        if self.parts.reconciler.version >= 0:
+            names = {uid: meter.wish.name for uid, meter in self.parts.reconciler.meters.items()}
+            self.parts.notes.look(names, self.parts.observer.publisher.instance)
 
     def _tb_keys(self) -> Mapping[bytes, Mapping[str, str]]:
         meters = self.parts.reconciler.meters.items()

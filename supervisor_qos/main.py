@@ -20,9 +20,11 @@ from common.bus import SupervisorBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
 from common.process import Exit, StopFlag
+from common.routes import Mode
 from common.settings import Settings
 from common.store.engine import open_from_settings
 from common.supervisord import SOCKET_NAME, Supervisord
+from supervisor_qos.alarm_notes import AlarmNotes
 from supervisor_qos.kernel_clock import is_synchronised
 from supervisor_qos.ledger import Ledger
 from supervisor_qos.loop import Loop, Parts
@@ -104,6 +106,7 @@ def wire(settings: Settings) -> Parts:
         recorder=Recorder(store, clock),
         orders=Orders(store, clock, bus.to_worker, bus.to_publisher),
         synchronised=is_synchronised,
+        notes=AlarmNotes(store, clock, _named_at_broker(settings), bus.to_publisher),
     )
 
 
@@ -114,6 +117,11 @@ def _restored(settings: Settings) -> str:
     if restored:
         _log.error("the store was %s; states, alarms and figures begin anew", restored)
     return restored
+
+
+def _named_at_broker(settings: Settings) -> str:
+    """Return the client id below which notes are said; empty where only ThingsBoard listens."""
+    return settings.mqtt.client_id if settings.mqtt.mode == Mode.GENERIC else ""
 
 
 def run(argv: Sequence[str]) -> int:
