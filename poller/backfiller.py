@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CLOCK: Final = AttributeRef(8, Obis(0, 0, 1, 0, 0), 2)
 CLOCK_AGE_S: Final = 3600.0  # a clock that drifts is looked at again, though the association lasts
 STARVED_S: Final = 60.0  # one window in this time, though it does not fit between two polls
-LEAST_ROOM_S: Final = 1.0  # a window may cost as much, though the polls leave less: a tick in a minute is missed
+LEAST_ROOM_S: Final = 2.0  # such a window may cost as much, though the polls leave less: a tick or two are missed
 WINDOW_S: Final = 10.0  # after it no further request of a window is begun; a meter is stale after 20 s
 MAX_WINDOW_S: Final = 120.0  # as far as that grows for a window that cannot be made smaller: a whole buffer
 RETRY: Final = Backoff(5.0, 600.0)

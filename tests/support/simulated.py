@@ -33,6 +33,13 @@ class StillClock:
         self.now += seconds
 
 
+class RunningClock(StillClock):
+    """A clock whose wall time moves along, for meters whose own clock counts."""
+
+    def wall_ms(self) -> int:
+        return self.wall + round(1000 * (self.now - 1000.0))
+
+
 @dataclass
 class Client:
     """A client's side of a link: counts its numbers, cuts what the meter sends into frames."""
