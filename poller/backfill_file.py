@@ -43,12 +43,12 @@ class BackfillFile:
     def load(self) -> State:
         """Return the state of the last life; an empty one when there is none that can be used."""
         try:
-            if not self._path.exists():
-                return State()
-            if self._path.stat().st_size > MAX_OCTETS:
-                raise BadFile(f"{self._path}: larger than {MAX_OCTETS} octets")
-            return _state(Record.load(self._path))
-        except (BadFile, OSError, RecursionError) as error:
+            with self._path.open("rb") as stream:
+                octets = stream.read(MAX_OCTETS + 1)
+            return _state(Record(_checked(octets), str(self._path)))
+        except FileNotFoundError:
+            return State()
+        except (BadFile, OSError, RecursionError, ValueError) as error:
             log.warning("what was missed before is not known, the file is set aside: %s", error)
             with suppress(OSError):
                 self._path.replace(self._path.with_suffix(".bad"))
@@ -61,7 +61,7 @@ class BackfillFile:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as stream:
-                stream.write(json.dumps(_values(state)).encode())
+                stream.write(sealed(json.dumps(_values(state)).encode()))
                 stream.flush()
                 os.fdatasync(stream.fileno())
             draft.replace(self._path)
@@ -98,6 +98,19 @@ class BackfillFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def sealed(octets: bytes) -> bytes:
+    """Return a line and the line of its checksum."""
+    return b"%s\n%08x\n" % (octets, crc32c(octets))
+
+
+def _checked(octets: bytes) -> object:
+    """Return what a sealed line says; raise BadFile or ValueError."""
+    line = octets.partition(b"\n")[0]
+    if len(octets) > MAX_OCTETS or sealed(line) != octets:
+        raise BadFile("the file is torn, damaged or too large")
+    return json.loads(line)
 
 
 def _values(state: State) -> Mapping[str, object]:
