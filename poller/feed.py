@@ -163,7 +163,8 @@ class Feed:
         """Say again what the loop said last, with what the journal holds now."""
         counters = {**self._beat.counters, **self._own_counters()}
         conditions = dict(self._beat.conditions)
-        if self._disk_full:
+        refused = self._journal.counters().get("disk_full", 0)
+        if self._rising.rose("disk_full", refused, self._clock.monotonic()) or self._disk_full:
             conditions["disk"] = "the journal's disk is full: readings are dropped"
         bound = sum(self._journal.counters().get(reason, 0) for reason in BOUNDS)
         if self._rising.rose("bound", bound, self._clock.monotonic()):

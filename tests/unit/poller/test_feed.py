@@ -124,6 +124,7 @@ def test_a_reading_that_the_disk_refuses_is_counted_and_an_alarm(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.feed.publish(READING)
+    worker.feed.beat(WorkerBeat())
 
     def full(handle: int, octets: bytes) -> int:
         raise OSError(28, "no space left")
@@ -137,6 +138,9 @@ def test_a_reading_that_the_disk_refuses_is_counted_and_an_alarm(
     assert set(beat.conditions) == {"clock", "disk"}
     assert sum(topic == READINGS for topic, _ in worker.bus.published) == 1
     assert worker.feed.publish(READING)
+    worker.feed.beat(WorkerBeat())
+    assert set(worker.bus.beats()[-1].conditions) == {"disk"}  # for a minute: nobody misses a short one
+    worker.clock.now += LATELY_S
     worker.feed.beat(WorkerBeat())
     assert not worker.bus.beats()[-1].conditions
 
