@@ -57,10 +57,12 @@ class Diagnosing:
         self._session, self._request = session, UNKNOWN
         security = profile.security
         secrets = (profile.secret, security.encryption_key, security.authentication_key)
+        encrypted = security.level in {"encrypt", "both"}
         self._secrecy = Secrecy(
             hdlc=profile.transport == "hdlc",
             secrets=tuple(secret for secret in secrets if secret),
-            encrypted=security.level in {"encrypt", "both"},
+            encrypted=encrypted,
+            bare_key=security.dedicated and not encrypted,
         )
         session.tap = self.tap
 

@@ -96,6 +96,7 @@ class Ends:
         self.beats: list[WorkerBeat] = []
         self.beat_times: list[float] = []
         self.results: dict[str, CommandResult] = {}
+        self.diagnostics: list[bytes] = []
         self._publisher = PublisherBus(directory)
         self._supervisor = SupervisorBus(directory)
 
@@ -107,6 +108,8 @@ class Ends:
                 self._take(envelope)
         for heard in self._supervisor.receive(0.0):
             envelope = decode(heard.octets)
+            if envelope.kind is Kind.DIAGNOSTIC:
+                self.diagnostics.append(heard.octets)
             if envelope.kind is Kind.RESULT:
                 self.results.update([CommandResult.from_body(envelope.body)])
             elif envelope.kind is Kind.HEARTBEAT:
