@@ -126,7 +126,6 @@ class MeterLink:
         self.history = recovery.probing(self.history)
         self._vitals.counters["connects"] += 1
         self.next_attempt = math.inf
-        heard = self.counters()["frames_received"]
         try:
             self.address = self.session.resolve(self._file.host)
             if self._file.line_mode != "concurrent":
@@ -135,7 +134,7 @@ class MeterLink:
             self.session.open(self.address, self._file.port)
             facts = self.reader.associated()
         except BridgeError as error:
-            self._vitals.facts["line"] = SPEAKS if self.counters()["frames_received"] > heard else SILENT
+            self._vitals.facts["line"] = SPEAKS if self.session.spoke else SILENT
             self.session.close()
             self._attempt_failed(error)
             return False

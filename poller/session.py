@@ -68,6 +68,8 @@ class Session:
         self.timings = Timings()
         self.last_exchange = clock.monotonic()
         self.closing = False
+        self.spoke = False
+        """Whether a frame came when a link was last opened, before it was given up: the answer to a DISC is none."""
         self._wire = wire
         self._resolver = resolver
         self._clock = clock
@@ -96,11 +98,13 @@ class Session:
     def open(self, address: str, port: int) -> Association:
         """Connect to a numeric address and associate; raise leaves of Relink, Reassociate and Barred."""
         started = self._clock.monotonic()
+        heard, self.spoke = self.conversation.counters.frames_received, False
         self._wire.connect(address, port, started + self._limits.connect_timeout_s)
         self.timings = Timings(self.timings.resolve_ms, self._since(started))
         try:
             return self.associate()
         except BridgeError:
+            self.spoke = self.conversation.counters.frames_received > heard
             self.close()
             raise
 
