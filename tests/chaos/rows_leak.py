@@ -1,0 +1,181 @@
+"""L: what grows over many reconnections, over time, and what happens where memory ends."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.outcome import Outcome
+from tests.chaos.plant import Plant
+from tests.chaos.row import POLL_S, Listed, Moment, OwnRow, Rounds, Row, Stage, Touched, touched
+from tests.soak.samples import Look, look
+from tests.support.waiting import wait_until
+
+ROOT: Final = Path(__file__).parents[2]
+LIMITS: Final = {
+    "reconnect_delay_s": "0.001",
+    "backoff_first_s": "0.001",
+    "backoff_max_s": "0.002",
+    "breaker_failures": "1000000",
+    "reconnects_per_hour": "1000000",
+    "failed_cycles_to_reconnect": "1",
+}
+"""Nothing pauses, so that a night of reconnections takes minutes."""
+IMPATIENT: Final = Stage(
+    "impatient workers", words=tuple(word for name, value in LIMITS.items() for word in ("--limit", f"{name}={value}"))
+)
+RECONNECTS: Final = 10_000
+RECONNECTS_SHORT: Final = 300
+WARM: Final = 100  # reconnections before the first look: what an error needs is loaded by then
+ALLOWED: Final = 1.02
+PAGES: Final = 64 << 10  # octets: what an allocator may hold back, beside the two percent
+PATIENCE_S: Final = 1200.0
+SETTLED_S: Final = 3.0
+SOAK_MINUTES: Final = 10
+GROUPS: Final = Path("/sys/fs/cgroup/memory")
+SHORT_OF_S: Final = 10.0
+
+
+class Reconnects(Row):
+    """L1: the meter ends every connection at the first question."""
+
+    id = "L1"
+    fault = "a meter ends its connection again and again: 10 000 reconnections"
+    rounds = Rounds(1, 1)
+    stage = IMPATIENT
+    may_raise = frozenset({"connection", "circuit_breaker", "performance", "hdlc"})
+
+    def __init__(self) -> None:
+        self._before: Look | None = None
+        self._after: Look | None = None
+        self._connections = 0
+        self._took_s = 0.0
+
+    def bound_s(self, plant: Plant) -> float:
+        return 5.0 + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        meter = plant.meters[0]
+        return touched([meter], note=meter)
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        (meter,) = hit.unread
+        pid = plant.system.pid_of(plant.system.worker(meter))
+        begun = connections(plant, meter)
+        started = time.monotonic()
+        plant.system.simulator.do("rst", meter, on=["get", "list"], lasting=PATIENCE_S, probability=1)
+        self._wait(plant, meter, begun + WARM)
+        self._before = look(pid)
+        self._wait(plant, meter, begun + (RECONNECTS_SHORT if plant.short else RECONNECTS))
+        self._took_s = time.monotonic() - started
+        plant.system.simulator.do("clear", meter)
+        self._connections = connections(plant, meter) - begun
+
+    def _wait(self, plant: Plant, meter: str, count: int) -> None:
+        wait_until(lambda: connections(plant, meter) >= count, PATIENCE_S, f"{count} connections")
+
+    def clear(self, plant: Plant, hit: Touched) -> None:
+        (meter,) = hit.unread
+        plant.system.simulator.do("clear", meter)
+
+    def check(self, plant: Plant, hit: Touched, since: Moment) -> Sequence[str]:
+        (meter,) = hit.unread
+        time.sleep(SETTLED_S)
+        before, after = self._before, look(plant.system.pid_of(plant.system.worker(meter)))
+        self._after = after
+        if before is None or after is None:
+            return ("the worker is another one",)
+        wrong = [f"{after.fds} descriptors, {before.fds} before"] if after.fds > before.fds else []
+        if after.rss > before.rss * ALLOWED + PAGES:
+            wrong.append(f"{after.rss >> 10} KiB resident, {before.rss >> 10} before")
+        return wrong
+
+    def figures(self, plant: Plant) -> Mapping[str, float | str]:
+        if self._before is None or self._after is None:
+            return {}
+        return {
+            "reconnections": float(self._connections),
+            "per second": round(self._connections / self._took_s, 1),
+            "RSS KiB": f"{self._before.rss >> 10} to {self._after.rss >> 10}",
+            "descriptors": f"{self._before.fds} to {self._after.fds}",
+        }
+
+
+class Soak(OwnRow):
+    """L2: a soak of ten minutes; `make soak` is the long one."""
+
+    id = "L2"
+    fault = f"nothing at all, for {SOAK_MINUTES} minutes, 200 meters"
+    rounds = Rounds(0, 1)
+    by_name_only = True
+
+    def play(self, directory: Path, *, short: bool) -> Outcome:
+        result = directory / "soak.txt"
+        started = time.monotonic()
+        words = ("--minutes", str(SOAK_MINUTES), "--result", str(result))
+        done = subprocess.run([sys.executable, "-m", "tests.soak", *words], cwd=ROOT, check=False)
+        text = result.read_text(encoding="utf-8") if result.exists() else ""
+        wrong = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("BEYOND")]
+        if done.returncode and not wrong:
+            wrong.append(f"the soak ended with {done.returncode}")
+        return Outcome(self.id, self.fault, wrong=wrong, took_s=round(time.monotonic() - started, 1))
+
+
+class OutOfMemory(Row):
+    """L3: the kernel kills one worker whose memory group is full."""
+
+    id = "L3"
+    fault = "the kernel kills a worker for its memory"
+    rounds = Rounds(1, 3)
+    needs_root = True
+    may_raise = frozenset({"process"})
+
+    def why_not(self) -> str:
+        return "" if (GROUPS / "memory.limit_in_bytes").exists() else "no memory groups (cgroup v1) here"
+
+    def bound_s(self, plant: Plant) -> float:
+        return 2.0 + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        meter = plant.chance.choice(plant.meters)
+        return touched([meter], programs=plant.workers(meter), kills=1, note=meter)
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        (program,) = hit.programs
+        pid = plant.system.pid_of(program)
+        group = GROUPS / f"dlms-chaos-{pid}"
+        group.mkdir()
+        try:
+            (group / "memory.move_charge_at_immigrate").write_text("3", encoding="ascii")
+            (group / "memory.swappiness").write_text("0", encoding="ascii")
+            (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
+            _squeeze(group)
+            plant.system.wait_replaced(program, pid, SHORT_OF_S)
+        finally:
+            wait_until(lambda: _removed(group), SHORT_OF_S, "the group to be empty")
+
+
+def connections(plant: Plant, meter: str) -> int:
+    """Return how often somebody has associated with a meter."""
+    return plant.simulated()[meter]["associations"]
+
+
+def _squeeze(group: Path) -> None:
+    """Leave less memory than is in use: the kernel reclaims what it can, then kills."""
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(1 << 20), encoding="ascii")
+    except OSError:
+        (group / "memory.force_empty").write_text("0", encoding="ascii")
+
+
+def _removed(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+ROWS: Final[tuple[Listed, ...]] = (Reconnects(), Soak(), OutOfMemory())
