@@ -19,6 +19,7 @@ DROPPED: Final = "dropped:"
 MAX_REASONS: Final = 16  # of one meter; reasons come from outside, so their number is bounded
 MAX_REASON: Final = 32  # characters
 OTHER: Final = "other"
+DAMAGED: Final = "outbox_damaged"  # what a damaged outbox file did not give back
 
 Cursor = tuple[bytes, bytes]
 
@@ -72,6 +73,15 @@ class Change:
         """A row is deleted because of a bound."""
         self._add(uid, {f"{DROPPED}{reason}": 1, OCTETS: -octets, SET_ASIDE if aside else WAITING: -1})
         self._add(uid, {UNROUTED: -(not routed and not aside)})
+
+    def row_saved(self, uid: bytes, octets: int, *, expected: bool, aside: bool) -> None:
+        """A row of a damaged file is on disk again; ``expected``: it was counted as waiting all the time."""
+        self._add(uid, {TAKEN: not expected, WAITING: not expected, OCTETS: octets})
+        self._add(uid, {SET_ASIDE: aside, WAITING: -aside})
+
+    def never_saved(self, uid: bytes, count: int) -> None:
+        """Rows that were counted as waiting are not to be had from a damaged file."""
+        self._add(uid, {WAITING: -count, f"{DROPPED}{DAMAGED}": count})
 
     def never_came(self, uid: bytes, count: int, reason: str) -> None:
         """Readings that were taken by a worker no longer exist."""

@@ -12,6 +12,7 @@ Invariants, in the words of docs/ARCHITECTURE.md, "Hand-over":
      that does it: taken = delivered + waiting + set_aside + dropped by reason, per meter, after any crash.
  O5  Memory follows the disk: nothing is believed of a transaction that was not committed.
  O6  Ages come from CLOCK_BOOTTIME; no step of the wall clock deletes or reorders anything.
+ O7  What a damaged file still holds is taken back before it is counted as lost, and lost only by being counted.
 """
 
 import json
@@ -24,8 +25,9 @@ from common.envelope import BOOT_SIZE, Envelope
 from common.routes import Route
 from publisher.accounts import DELIVERED, OCTETS, SET_ASIDE, UNROUTED, WAITING, Accounts, Tally
 from publisher.outbox_file import OutboxFailed, damaged_files, is_suspect, set_aside
-from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict
-from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer, row_check
+from publisher.outbox_rows import Arrival, Lane, OutboxStats, Row, Verdict, row_check
+from publisher.outbox_writer import ROW_OVERHEAD, Work, Writer
+from publisher.salvage import Salvage
 
 __all__ = ["Arrival", "Lane", "Outbox", "OutboxFailed", "OutboxStats", "Row", "Tally", "Verdict"]
 
@@ -72,19 +74,25 @@ class Outbox:
         self._owed: dict[int, None] = {}
         self._owed_at = self._ticked_at = clock.monotonic()
         self._delivered_ms: dict[bytes, int] = {}
-        if not self.stats().rows:
+        self._salvage = Salvage(directory, self._file, self._accounts, clock, self._commit, self.cursor)
+        if not (self.stats().rows or self._salvage.pending):
             self._commit(Work(no_rows=True))
 
     @classmethod
     def open(cls, directory: Path, clock: Clock, boot: bytes, *, max_age_s: float, max_octets: int) -> "Outbox":
-        """Open or create; a damaged file is set aside and counted. Raise OutboxFailed when the disk refuses."""
+        """Open or create; a damaged file is set aside, and what it still gives taken back.
+
+        Raise OutboxFailed when the disk refuses.
+        """
         try:
-            return cls(directory, clock, boot, max_age_s, max_octets)
+            outbox = cls(directory, clock, boot, max_age_s, max_octets)
         except OutboxFailed:
             if not is_suspect(directory):
                 raise
-        set_aside(directory)
-        return cls(directory, clock, boot, max_age_s, max_octets)
+            set_aside(directory)
+            outbox = cls(directory, clock, boot, max_age_s, max_octets)
+        outbox._salvage.start()
+        return outbox
 
     # ---- hand-over
 
@@ -229,7 +237,11 @@ class Outbox:
             self._drop("purged", "uid = ?", uid)
 
     def flush(self) -> None:
-        """Delete what was acknowledged once it is a group, or old enough; call it each turn."""
+        """Delete what was acknowledged once it is a group, or old enough; take back what is left of a damaged file.
+
+        Call it each turn.
+        """
+        self._salvage.turn()
         now = self._clock.monotonic()
         if self._owed and (now >= self._owed_at or len(self._owed) >= GROUP_ROWS) and not self._commit(Work()):
             self._owed_at = now + REFUSED_PAUSE_S
@@ -254,6 +266,8 @@ class Outbox:
             unrouted=total.unrouted,
             damaged=damaged_files(self._directory),
             refused=self._file.refused,
+            salvaged=self._salvage.saved,
+            salvaging=self._salvage.pending,
         )
 
     def close(self) -> None:

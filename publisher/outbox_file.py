@@ -17,7 +17,7 @@ from common.routes import Mode, Route
 
 FILE: Final = "outbox.db"
 SUSPECT: Final = "suspect"  # made when damage was met while running: the next start checks the whole file
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MAX_BAD: Final = 3  # damaged files kept for a person to look at
 ALWAYS_CHECKED: Final = 64 << 20  # octets; a larger file is checked at the start only when it is suspect
 BUSY_MS: Final = 1000  # a reader of the same file may make us wait this long, not longer
@@ -53,7 +53,16 @@ ALTER TABLE rows ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
 DROP INDEX rows_of_meter;
 CREATE INDEX rows_of_meter ON rows (uid, past);
 """
-STEPS: Final = (_FIRST, _PAST)  # from schema to schema: a file that an earlier release wrote takes those it lacks
+# How far the rows of damaged file ``number`` are taken back; no row: there was none when this file was made
+_SALVAGE: Final = """
+CREATE TABLE salvage (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, next_id INTEGER NOT NULL,
+    done INTEGER NOT NULL) STRICT;
+"""
+STEPS: Final = (
+    _FIRST,
+    _PAST,
+    _SALVAGE,
+)  # from schema to schema: a file that an earlier release wrote takes those it lacks
 
 
 class OutboxFailed(Hopeless):
@@ -190,6 +199,11 @@ class AgeClock:
     def now_ms(self) -> int:
         """Return the outbox's own time."""
         return self._base_ms + self._clock.boottime_ms()
+
+    def since(self, boot: bytes, boot_ms: int, total_ms: int) -> int:
+        """Return what is to be added to a time of another file, which was written down so, to make it one of ours."""
+        elapsed_ms = self._clock.boottime_ms() - (boot_ms if boot == self._boot else 0)
+        return self.now_ms() - (total_ms + elapsed_ms)
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Write the time down, within the transaction that is open."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from common.checksum import crc32c
 from common.envelope import Envelope
 from common.routes import Mode, Route
 from publisher.accounts import Tally
@@ -76,7 +77,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """The whole account, and the size of what waits. ``refused``: transactions that the disk did not take."""
+    """The whole account, and the size of what waits. ``refused``: transactions that the disk did not take.
+
+    ``salvaged``: rows taken back from a damaged file since the start; ``salvaging``: there may be more.
+    """
 
     total: Tally
     rows: int
@@ -85,3 +89,11 @@ class OutboxStats:
     unrouted: int
     damaged: int
     refused: int
+    salvaged: int = 0
+    salvaging: bool = False
+
+
+def row_check(uid: bytes, epoch: bytes, seq: int, ts_ms: int, envelope: bytes) -> int:
+    """Return the checksum of a row: it is delivered only as what was inserted."""
+    numbers = b"%d %d" % (seq, ts_ms)
+    return crc32c(envelope, crc32c(uid + epoch + numbers))

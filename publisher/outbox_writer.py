@@ -5,13 +5,12 @@ returns False (the disk is full, busy or read-only); OutboxFailed when the file 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from common.checksum import crc32c
 from common.clock import Clock
 from common.reading import is_backfilled
 from common.routes import Route
@@ -27,7 +26,8 @@ from publisher.outbox_file import (
     route_from,
     route_text,
 )
-from publisher.outbox_rows import Arrival
+from publisher.outbox_rows import Arrival, row_check
+from publisher.outbox_salvage import SavedRow
 
 ROW_OVERHEAD: Final = 120  # octets a row costs beside its envelope
 MAX_ROUTES_KEPT: Final = 20_000  # routes in memory; beyond it they are read again
@@ -36,8 +36,11 @@ VACUUM_ABOVE: Final = 1024  # free pages that are kept for use
 VACUUM_PAGES: Final = 512  # given back to the disk at a time
 
 _INSERT: Final = (
-    "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, past, octets, route, crc, envelope)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, past, octets, route, crc, envelope, aside)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_WRITTEN: Final = (
+    "SELECT EXISTS (SELECT 1 FROM rows) OR EXISTS (SELECT 1 FROM cursors) OR EXISTS (SELECT 1 FROM accounts)"
 )
 _DELETE: Final = "DELETE FROM rows WHERE aside IS NULL AND id IN"
 _CURSOR: Final = (
@@ -49,10 +52,13 @@ _ACCOUNT: Final = (
 )
 
 
-def row_check(uid: bytes, epoch: bytes, seq: int, ts_ms: int, envelope: bytes) -> int:
-    """Return the checksum of a row: it is delivered only as what was inserted."""
-    numbers = b"%d %d" % (seq, ts_ms)
-    return crc32c(envelope, crc32c(uid + epoch + numbers))
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a damaged file was gone through."""
+
+    number: int
+    next_id: int
+    done: bool
 
 
 @dataclass(slots=True)
@@ -69,13 +75,21 @@ class Work(Change):
     aside: list[tuple[str | None, int]] = field(default_factory=list)
     routed: list[tuple[bytes, Route]] = field(default_factory=list)
     forgotten: list[tuple[bytes, bytes]] = field(default_factory=list)
+    saved: list[tuple[SavedRow, int]] = field(default_factory=list)
+    progress: Progress | None = None
     tick: bool = False
     no_rows: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.cursors or self.counts or self.delivered or self.forgotten or self.tick or self.no_rows)
+        changed = self.cursors or self.counts or self.delivered or self.forgotten
+        return not (changed or self.tick or self.no_rows or self.progress)
+
+    def save(self, row: SavedRow, offset_ms: int) -> int:
+        """Insert a row that was taken back; ``offset_ms`` makes its time one of this file. Return its octets."""
+        self.saved.append((row, row.born_ms + offset_ms))
+        return len(row.envelope) + ROW_OVERHEAD
 
 
 class Writer:
@@ -108,6 +122,7 @@ class Writer:
             with self._transaction():
                 self._delete_delivered(work)
                 self._insert(work.inserted)
+                self._insert_saved(work)
                 self._change_rows(work)
                 self._keep_books(work)
         except FAILURES as error:
@@ -117,6 +132,21 @@ class Writer:
             self.refused += 1
             return False
         return True
+
+    def progress(self) -> Progress | None:
+        """Return how far a damaged file was gone through; None where none was."""
+        for number, next_id, done in self.query("SELECT number, next_id, done FROM salvage"):
+            return Progress(cast("int", number), cast("int", next_id), bool(done))
+        return None
+
+    def is_new(self) -> bool:
+        """Return whether nothing was ever written."""
+        return not self.number(_WRITTEN)
+
+    def waiting(self) -> Mapping[bytes, int]:
+        """Return by meter how many rows wait, counted on disk."""
+        found = self.query("SELECT uid, COUNT(*) FROM rows WHERE aside IS NULL GROUP BY uid")
+        return dict(cast("list[tuple[bytes, int]]", found))
 
     def route(self, route_id: int) -> Route | None:
         """Return a stored route; None for one that is damaged."""
@@ -170,8 +200,20 @@ class Writer:
             route = None if arrival.route is None else self._route_id(envelope.uid, arrival.route)
             name = (envelope.uid, envelope.epoch, envelope.seq, envelope.ts_ms)
             times = (born_ms, is_backfilled(envelope.body))
-            rows.append((*name, *times, len(octets) + ROW_OVERHEAD, route, row_check(*name, octets), octets))
+            rows.append((*name, *times, len(octets) + ROW_OVERHEAD, route, row_check(*name, octets), octets, None))
         self._db.executemany(_INSERT, rows)
+
+    def _insert_saved(self, work: Work) -> None:
+        rows = []
+        for row, born_ms in work.saved:
+            route = None if row.route is None else self._route_id(row.uid, row.route)
+            name = (row.uid, row.epoch, row.seq, row.ts_ms)
+            size = len(row.envelope) + ROW_OVERHEAD
+            rows.append((*name, born_ms, True, size, route, row_check(*name, row.envelope), row.envelope, row.aside))
+        self._db.executemany(_INSERT, rows)
+        if work.progress is not None:
+            values = (work.progress.number, work.progress.next_id, work.progress.done)
+            self._db.execute("INSERT OR REPLACE INTO salvage (id, number, next_id, done) VALUES (1, ?, ?, ?)", values)
 
     def _change_rows(self, work: Work) -> None:
         self._db.executemany("DELETE FROM rows WHERE id = ?", work.dropped)

@@ -10,7 +10,7 @@ from common.reading import Quantity, Reading, Source
 from common.routes import Mode, Route
 from publisher.outbox import Arrival, Lane, Outbox, Verdict
 from publisher.outbox_file import FILE, SCHEMA, STEPS, damaged_files, route_text
-from publisher.outbox_writer import row_check
+from publisher.outbox_rows import row_check
 from tests.support.still_clock import StepClock
 
 UID, EPOCH, BOOT = bytes(range(16)), b"epoch-01", b"boot-one"
