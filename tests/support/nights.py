@@ -114,6 +114,7 @@ class Night:
         self.wire = SimulatedWire(self.clock, spec)
         self.feed = KeptFeed(self.clock, Ended())
         self.lock = LineLock(Path(self.file.lock_dir))
+        self.files: Callable[[Path], BackfillFile] = BackfillFile
 
     def at(self, seconds: float, plan: Callable[[], object]) -> None:
         """Do something so many seconds after the night's start."""
@@ -137,7 +138,7 @@ class Night:
         """Run a worker for so long; it is stopped in order at the end. Times of the night begin at 0."""
         self.file.dump(self.path)
         self.feed.until, self.feed.stop.is_set = self.clock.now + seconds, False
-        missed = BackfillFile(Path(self.file.journal_dir))
+        missed = self.files(Path(self.file.journal_dir))
         loop = Loop(Watch(self.path, self.clock), self.feed, self.feed.stop, self.clock, missed)
         self.wire.pulse = loop.pulse
         records = RefusalRecord(Path(self.file.journal_dir), self.clock, BOOT)
