@@ -19,7 +19,7 @@ from common.process_state import Process, ProcessState
 from common.settings import Settings
 from common.store.engine import Store
 from common.store.model import Meter
-from common.supervisord import Supervisord
+from common.supervisord import Refused, Supervisord
 from supervisor_qos import wishes
 
 STOPPABLE: Final = frozenset({ProcessState.STARTING, ProcessState.RUNNING, ProcessState.BACKOFF})
@@ -66,11 +66,17 @@ class Reconciler:
             wish = wishes.worker_file(self.meters[uid], paths, clock_synchronised=clock_synchronised)
             wish.dump(wishes.worker_path(paths, uid))
             self._write_program(uid)
-        for path in paths.programs.glob("*.conf"):
-            uid_or_none = wishes.uid_of(path.stem)
-            if uid_or_none is not None and uid_or_none not in wanted:
-                path.unlink(missing_ok=True)
+        self._remove_other_programs(wanted)
         self._written = inputs
+
+    def _remove_other_programs(self, wanted: set[bytes]) -> None:
+        """Only we write there: what is no program of a wanted meter goes, before it fails supervisord's reload."""
+        for path in self.settings.paths.programs.glob("*.conf"):
+            uid_or_none = wishes.uid_of(path.stem)
+            if uid_or_none is None:
+                _log.warning("removed %s: not one of ours", path)
+            if uid_or_none not in wanted:
+                path.unlink(missing_ok=True)
 
     def _write_program(self, uid: bytes) -> None:
         path = wishes.program_path(self.settings.paths, uid)
@@ -91,7 +97,12 @@ class Reconciler:
         return self._add(wanted) if wanted - ours else []
 
     def _add(self, wanted: set[str]) -> list[str]:
-        added = [name for name in self.supervisord.reload().added if name in wanted][:BATCH]
+        try:
+            changes = self.supervisord.reload()
+        except Refused:
+            self._written = ()  # a file is not what we wrote: all of them are looked at again
+            raise
+        added = [name for name in changes.added if name in wanted][:BATCH]
         for name in added:
             self.supervisord.add(name)
             _log.info("added program=%s", name)

@@ -187,16 +187,24 @@ def test_run_files_are_for_our_eyes_only(reconciler: Reconciler, store: Store) -
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_bad_include_file_of_somebody_is_a_typed_refusal(reconciler: Reconciler, store: Store) -> None:
-    meters(store, "a")
-    settle(reconciler)
-    (reconciler.settings.paths.programs / "foreign.conf").write_text("[program:x]\nnonsense\n", encoding="ascii")
+@pytest.mark.parametrize("name", ["stray", "ours"])
+def test_a_bad_program_file_is_a_typed_refusal_and_mended_by_the_next_turn(
+    reconciler: Reconciler, store: Store, name: str
+) -> None:
+    (meter,) = meters(store, "a")
+    before = settle(reconciler)
+    ours = wishes.program_path(reconciler.settings.paths, meter.uid)
+    path = ours if name == "ours" else ours.with_name("stray.conf")
     store.meters.add(wish("b", "10.0.0.9"), "test")
     reconciler.read_wishes()
     reconciler.write_files(clock_synchronised=True, facts={})
+    path.write_text("[program:x]\nnonsense\n", encoding="ascii")
     with pytest.raises(Refused) as refused:
         reconciler.sync({})
     assert refused.value.code == CANT_REREAD
+    after = settle(reconciler)
+    assert {program: after[program] for program in before} == before
+    assert len(after) == len(before) + 1
 
 
 def test_a_tombstone_ends_when_nothing_of_it_waits(reconciler: Reconciler, store: Store) -> None:
