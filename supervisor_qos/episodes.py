@@ -33,7 +33,7 @@ PATIENCE: Final[Mapping[str, Patience]] = {
     "auth": Patience(gone_s=5.0),
     "performance": Patience(hold_s=10.0, gone_s=60.0),  # one slow cycle is none
     "publish": Patience(gone_s=15.0),
-    "process": Patience(),
+    "process": Patience(gone_s=5.0),  # a start is told for a minute by itself
     "heartbeat": Patience(gone_s=15.0),
     "clock": Patience(),
     "disk": Patience(),

@@ -168,7 +168,7 @@ def test_an_honest_worker_is_left_alone_and_its_meter_has_an_alarm(scene: Scene)
     away = scene.add("away", "10.0.0.1")
     scene.until_state(away, MeterState.UNREACHABLE)
     pid = scene.pid(away)
-    scene.until(lambda: scene.alarms() == {f"connection:{away.uid.hex()}": Severity.ERROR}, 5.0, "the alarm")
+    scene.until(lambda: scene.alarms() == {f"connection:{away.uid.hex()}": Severity.ERROR}, 10.0, "the alarm")
     started = scene.loop.last_turn_ms
     scene.until(lambda: scene.loop.last_turn_ms - started > 9_000, 20.0, "some time to pass")
     assert scene.pid(away) == pid

@@ -92,7 +92,7 @@ def test_an_unreachable_meter_is_named_so_and_harms_nobody(system: System) -> No
     system.add_meter("nobody", port=free_port())
     system.wait_for_state("nobody", "unreachable", 15.0)
     pid = system.pid_of(system.worker("nobody"))
-    wait_until(lambda: _has_alarm(system, "connection"), 5.0, "the alarm")
+    wait_until(lambda: _has_alarm(system, "connection"), 10.0, "the alarm")
     since = time.monotonic()
     time.sleep(25.0)
     assert system.pid_of(system.worker("nobody")) == pid
