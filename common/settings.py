@@ -96,6 +96,19 @@ class SupervisionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """Whom alarms are told beside the broker: ``urls`` of apprise, separated by blanks, and a file with one a line."""
+
+    urls: Secret = field(default_factory=lambda: Secret(""))
+    urls_file: str = ""
+    min_severity: str = field(default="error", metadata={"words": ("info", "warning", "error", "critical")})
+    resolved: bool = True
+    hold_s: float = _bound(60.0, 0.0, 86_400.0)
+    per_hour: int = _bound(12, 1, 1000)
+    digest_s: float = _bound(300.0, 0.0, 86_400.0)
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSettings:
     """``trusted``: the operator vouches for the system clock, synchronised or not."""
 
@@ -123,6 +136,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
     embedded: EmbeddedSettings = field(default_factory=EmbeddedSettings)
 
@@ -138,6 +152,7 @@ _SECTIONS: Final[Mapping[str, type]] = {
     "store": StoreSettings,
     "outbox": OutboxSettings,
     "supervision": SupervisionSettings,
+    "notify": NotifySettings,
     "clock": ClockSettings,
     "embedded": EmbeddedSettings,
 }

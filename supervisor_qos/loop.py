@@ -16,6 +16,7 @@ from common.clock import Clock
 from common.errors import Again
 from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
+from common.notify_urls import is_configured
 from common.process import StopFlag, usage
 from common.process_state import Process, ProcessState
 from common.settings import Settings
@@ -49,6 +50,8 @@ CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
     60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
 )
+NOTIFIER: Final = "notifier"
+TOLD: Final = "notifier:channels"  # beside the alarm of a program that ends
 _BROKEN: Final = frozenset({ProcessState.FATAL, ProcessState.BACKOFF, ProcessState.EXITED})
 _log = logging.getLogger(__name__)
 
@@ -109,6 +112,7 @@ class Loop:
         self._when_due("wishes", WISHES_MS, self._follow_wishes)
         self._when_due("look", LOOK_MS, self._look)
         self._when_due("notes", LOOK_MS, self._tell_alarms)
+        self._when_due("notifier", CLOCK_MS, self._look_at_notifier)
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
@@ -304,6 +308,13 @@ class Loop:
         if self.parts.reconciler.version >= 0:
             names = {uid: meter.wish.name for uid, meter in self.parts.reconciler.meters.items()}
             self.parts.notes.look(names, self.parts.observer.publisher.instance)
+
+    def _look_at_notifier(self) -> None:
+        """Make an alarm of it when people cannot be told; where nobody is to be told there is no notifier."""
+        if is_configured(self.parts.settings):
+            notifier = self.parts.store.states.components().get(NOTIFIER)
+            text = str(notifier.state.get("trouble", "")) if notifier else ""
+            self._trouble(TOLD, ("process", f"people are not told of alarms: {text}") if text else None)
 
     def _tb_keys(self) -> Mapping[bytes, Mapping[str, str]]:
         meters = self.parts.reconciler.meters.items()

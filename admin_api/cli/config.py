@@ -8,6 +8,7 @@ import click
 from admin_api.cli.access import settings, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_pairs
+from common.notify_urls import urls
 from common.secret import Secret
 
 
@@ -21,6 +22,7 @@ def config() -> None:
 def check(as_json: bool) -> int:
     """Read settings as every program does and show them, secrets hidden; a wrong one is named."""
     found = settings()
+    urls(found)
     names = [item.name for item in fields(found) if item.name != "paths"]
     sections = {name: _table(getattr(found, name)) for name in names}
     if as_json:

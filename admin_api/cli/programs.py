@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from common.notify_urls import is_configured
 from common.paths import Paths
 from common.settings import Settings
 from common.supervisord import SOCKET_NAME, quoted
@@ -58,6 +59,8 @@ def programs(settings: Settings, scripts: Path) -> list[Program]:
             at_parents_end="INT",  # gunicorn's quick end: TERM lets requests and idle connections take their time
         ),
     ]
+    if is_configured(settings):
+        found.append(Program("notifier", [str(scripts / "dlms-notifier"), *state], 60, retries=FOR_EVER))
     if settings.embedded.broker:
         found.append(Program("broker", [*python, "admin_api.cli.broker", *state], 10, with_children=True))
     if settings.embedded.simulator_meters:

@@ -15,6 +15,7 @@ from common.store.database import Database, Way
 from common.store.diagnostics import Diagnostics
 from common.store.lines import Resolve, resolve
 from common.store.meters import Meters
+from common.store.notices import Notices
 from common.store.periods import Periods
 from common.store.safekeeping import Keeper, needs_restoring
 from common.store.starts import Starts
@@ -36,6 +37,7 @@ class Store:
         self.commands = Commands(database, clock)
         self.alarms = Alarms(database, clock)
         self.diagnostics = Diagnostics(database)
+        self.notices = Notices(database)
         self.starts = Starts(database)
         self.periods = Periods(database)
         self.tokens = Tokens(database, clock)
@@ -88,6 +90,7 @@ class Store:
         self.commands.trim(now)
         self.alarms.trim(now)
         self.diagnostics.trim(now)
+        self.notices.trim(now)
         self.starts.trim(now)
         self.periods.trim(now)
         self.audit.trim(now)
