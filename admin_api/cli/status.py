@@ -64,22 +64,36 @@ def status(meter_id: str, as_json: bool) -> int:
 
 
 @click.command()
+@click.option(
+    "--minutes", type=click.IntRange(1, 11_520), help="Also whether its QoS targets were met in these minutes."
+)
 @shared_options
-def health(as_json: bool) -> int:
+def health(minutes: int | None, as_json: bool) -> int:
     """Tell whether the system does its work; exit code 1 when it does not."""
+    now = SystemClock().wall_ms()
     with opened() as store:
-        found = judged(store, SystemClock().wall_ms())
+        found = judged(store, now)
+        missed = _missed(store, minutes, now) if minutes else {}
+    well = found.is_well and not missed
     if as_json:
         show_json({
-            "healthy": found.is_well,
+            "healthy": well,
             "silent": found.silent,
             "troubled": found.troubled,
+            "missed": missed,
             "alarms": found.alarms,
             "meters": found.meters,
             "ages_s": found.components,
         })
-        return Outcome.DONE if found.is_well else Outcome.FAILED
-    show_line("healthy" if found.is_well else "not healthy")
+        return Outcome.DONE if well else Outcome.FAILED
+    show_line("healthy" if well else "not healthy")
+    _show_health(found)
+    for target, text in missed.items():
+        show_line(f"  missed: {target}: {text}")
+    return Outcome.DONE if well else Outcome.FAILED
+
+
+def _show_health(found: Health) -> None:
     for name, age in found.components.items():
         spoken = "never spoke" if age is None else f"spoke {age:.1f} s ago"
         show_line(f"  {name}: {spoken}{' (silent)' if name in found.silent else ''}")
@@ -87,7 +101,16 @@ def health(as_json: bool) -> int:
     for name, trouble in found.troubled.items():
         show_line(f"    {name}: {trouble}")
     show_line(f"  alarms: {_counts(found.alarms)}")
-    return Outcome.DONE if found.is_well else Outcome.FAILED
+
+
+def _missed(store: "Store", minutes: int, now_ms: int) -> dict[str, str]:
+    """Return the targets that all meters together missed, with what was measured."""
+    from admin_api.gathered import reported
+    from admin_api.report import Verdict
+
+    (window,) = reported(store, now_ms, minutes).windows
+    missed = (answer for answer in window.overall if answer.verdict is Verdict.MISSED)
+    return {answer.target.name: f"{answer.text}, wanted {answer.target.text}" for answer in missed}
 
 
 def judged(store: "Store", now_ms: int) -> Health:
