@@ -1,9 +1,11 @@
 """Two programs for the hand-over between real processes: a worker without a meter, a publisher without a broker.
 
-    python -m tests.support.handover_programs worker|publisher DIRECTORY NUMBER
+    python -m tests.support.handover_programs worker|publisher|keeper|careless DIRECTORY NUMBER [LOGS] [BOOT]
 
-Each notes in a file of its own, with one write per line, what it did: the worker each reading that it was told is
-taken, the publisher each row that its broker would have got, before it deletes the row.
+Each notes in a file of its own (below LOGS, else DIRECTORY), with one write per line, what it did: the worker each
+reading that it was told is taken, and how far the publisher acknowledged; the publisher each row that its broker would
+have got, before it deletes the row. A keeper is a publisher without a broker, a careless one asks for no fsync. BOOT
+stands for the kernel's boot id.
 """
 
 import os
@@ -48,15 +50,16 @@ def _opened(log: Path) -> int:
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def work(root: Path, number: int) -> None:
+def work(root: Path, number: int, logs: Path, boot: bytes) -> None:
     """Take a reading each PERIOD_S until SIGTERM, then collect acknowledgements."""
     clock, uid, stop = SystemClock(), uid_of(number), StopFlag()
     stop.install()
-    log = root / f"worker-{number}.log"
+    log = logs / f"worker-{number}.log"
     count, handle = last_number(log), _opened(log)
-    journal = Journal.open(root / "journal" / uid.hex(), uid, clock, boot_id())
-    bus = WorkerBus(root, uid)
-    feed = Feed(uid, journal, bus, clock, boot_id())
+    journal = Journal.open(root / "journal" / uid.hex(), uid, clock, boot)
+    bus = WorkerBus(logs, uid)
+    feed = Feed(uid, journal, bus, clock, boot)
+    told: dict[bytes, int] = {}
     next_beat = clock.monotonic()
     while not stop.is_set:
         if clock.monotonic() >= next_beat:
@@ -67,8 +70,32 @@ def work(root: Path, number: int) -> None:
         if feed.publish(Reading((Quantity("active_energy", "1-0:1.8.0*255", count, 0, 30),))):
             _note(handle, f"taken {count}")
         feed.pump(PERIOD_S)
+        _note_acknowledged(handle, journal, told)
     feed.close()
     _note(handle, f"drained {int(journal.drained())}")
+
+
+def _note_acknowledged(handle: int, journal: Journal, told: dict[bytes, int]) -> None:
+    for span in journal.spans():
+        if span.first_unacknowledged - 1 > told.get(span.epoch, 0):
+            told[span.epoch] = span.first_unacknowledged - 1
+            _note(handle, f"acknowledged {told[span.epoch]} {span.epoch.hex()}")
+
+
+def keep(root: Path, logs: Path, boot: bytes, *, careless: bool) -> None:
+    """Take everything in and keep it, until the end."""
+    clock, stop = SystemClock(), StopFlag()
+    stop.install()
+    bus = PublisherBus(logs)
+    outbox = Outbox.open(root / "outbox", clock, boot, max_age_s=1e6, max_octets=1 << 30)
+    if careless:
+        outbox._file._db.execute("PRAGMA synchronous=OFF")
+    intake = Intake(outbox, bus, clock, os.urandom(8))
+    while not stop.is_set:
+        intake.handle(bus.wait(0.05).messages)
+        outbox.flush()
+    outbox.close()
+    bus.close()
 
 
 def publish(root: Path) -> None:
@@ -97,7 +124,11 @@ def publish(root: Path) -> None:
 
 
 if __name__ == "__main__":
+    directory, *further = (Path(sys.argv[2]), *sys.argv[4:])
+    logs, boot = Path(further[0]) if further else directory, bytes.fromhex(further[1]) if further[1:] else boot_id()
     if sys.argv[1] == "worker":
-        work(Path(sys.argv[2]), int(sys.argv[3]))
+        work(directory, int(sys.argv[3]), logs, boot)
+    elif sys.argv[1] == "publisher":
+        publish(directory)
     else:
-        publish(Path(sys.argv[2]))
+        keep(directory, logs, boot, careless=sys.argv[1] == "careless")
