@@ -39,6 +39,7 @@ class Limits:
     """The table of SPEC section 5 in numbers; seconds where the name says so."""
 
     connect_timeout_s: float = 5.0
+    connects_per_s: int = 30
     reply_timeout_s: float = 5.0
     inter_octet_timeout_s: float = 0.5
     failed_cycles_to_reconnect: int = 5

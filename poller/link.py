@@ -28,11 +28,13 @@ from poller.resolver import Resolver
 from poller.scalers import ScalerCache
 from poller.session import Session
 from poller.transport import Wire
+from poller.turnstile import Turnstile
 from poller.vitals import Vitals
 
 if TYPE_CHECKING:
     from poller.invocation import DeferredCounter
 
+SHORT_TURN_S: Final = 0.25  # a turn that comes so soon is waited for at once
 LINE_WAIT_S: Final = 0.1  # a shared line is asked for again this soon; its turns are short
 SPEAKS, SILENT = "speaks", "silent"  # whether a frame came at the last attempt: what a diagnosis begins with
 STABLE_S: Final = 600.0  # a link that stands for so long has recovered, however often it was lost within the hour
@@ -61,6 +63,7 @@ class Parts:
     clock: Clock
     vitals: Vitals
     draw: Callable[[], float]
+    turns: Turnstile
 
 
 class MeterLink:
@@ -74,6 +77,7 @@ class MeterLink:
         self.diagnosing = Diagnosing(parts.clock)
         self._past: Counter[str] = Counter()
         self._had_line = False
+        self._turn: float | None = None
         self._source: DeferredCounter | None = None
         self.configure(file)
 
@@ -121,8 +125,11 @@ class MeterLink:
     def attempt(self) -> bool:
         """Connect and associate, now; return whether the link is up. On failure the next attempt has its time.
 
+        When many connect at once, the attempt is put off until its turn, which counts as nothing.
         Raises LineHeld when the line is held by another process at the first attempt, so that the worker ends.
         """
+        if not self._comes_its_turn():
+            return False
         self.history = recovery.probing(self.history)
         self._vitals.counters["connects"] += 1
         self.next_attempt = math.inf
@@ -139,6 +146,20 @@ class MeterLink:
             self._attempt_failed(error)
             return False
         self._associated(facts)
+        return True
+
+    def _comes_its_turn(self) -> bool:
+        """Return whether to connect now; else the next attempt has the time of the turn that was taken."""
+        now = self._clock.monotonic()
+        if self._turn is None:
+            self._turn = now + self._parts.turns.wait_s(self._file.limits.connects_per_s)
+        wait = self._turn - now
+        if wait > SHORT_TURN_S:
+            self.next_attempt = self._turn
+            return False
+        if wait > 0:
+            self._clock.sleep(wait)
+        self._turn = None
         return True
 
     def _associated(self, facts: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from poller.loop import Loop
 from poller.refusal import RefusalRecord
 from poller.resolver import Resolver
 from poller.transport import TcpWire
+from poller.turnstile import Turnstile
 from poller.vitals import Vitals
 from poller.watch import Watch
 
@@ -64,6 +65,7 @@ def _run(config: Path) -> Exit:
         clock,
         Vitals(clock),
         _draw,
+        Turnstile(Path(file.lock_dir), clock),
     )
     try:
         bus.wait_for_subscription(SUBSCRIPTION_S)

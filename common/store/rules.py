@@ -59,6 +59,7 @@ _LIMIT_BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     "breaker_failures": (1, 1000),
     "hdlc_errors_to_relink": (1, 1000),
     "reconnects_per_hour": (1, 3600),
+    "connects_per_s": (1, 1000),
     "auth_retry_s": (60.0, 7 * 86_400.0),  # a meter locks out who hammers it
     "journal_max_octets": (1 << 20, 1 << 30),
 }

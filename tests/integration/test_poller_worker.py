@@ -248,7 +248,7 @@ def test_a_worker_whose_parent_is_gone_ends_in_order(tmp_path: Path, fleet: Flee
         worker.reads(1)
         worker.stop()
         log = tmp_path / "orphan.log"
-        line = f"{sys.executable} -P -m poller.main --config {worker.path} 2>{log} & sleep 1"
+        line = f"SUPERVISOR_PID=$$ {sys.executable} -P -m poller.main --config {worker.path} 2>{log} & sleep 1"
         subprocess.run(["/bin/sh", "-c", line], check=True, timeout=10)
         worker.until(lambda: "stopped" in log.read_text(), 10, "the orphan's end")
     assert fleet.status("sim-1")["unclean"] == 0

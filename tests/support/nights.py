@@ -21,6 +21,7 @@ from poller.loop import Loop
 from poller.refusal import RefusalRecord
 from poller.resolver import Resolver
 from poller.simulator import Fault, FaultKind, MeterSpec
+from poller.turnstile import Turnstile
 from poller.vitals import Vitals
 from poller.watch import Watch
 from tests.support.simulated import StillClock
@@ -143,7 +144,8 @@ class Night:
         self.wire.pulse = loop.pulse
         records = RefusalRecord(Path(self.file.journal_dir), self.clock, BOOT)
         resolver = Resolver(self.clock, loop.pulse)
-        loop.run(Parts(self.wire, resolver, self.lock, records, self.clock, Vitals(self.clock), lambda: 0.5))
+        turns = Turnstile(Path(self.file.lock_dir), self.clock)
+        loop.run(Parts(self.wire, resolver, self.lock, records, self.clock, Vitals(self.clock), lambda: 0.5, turns))
         missed.close()
         return self
 

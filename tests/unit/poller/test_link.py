@@ -5,6 +5,7 @@ from pathlib import Path
 from common.meter_state import DesiredState, MeterState
 from poller.line import LineLock
 from poller.simulator import Asked, FaultKind
+from poller.turnstile import Turnstile
 from tests.support.nights import Night
 
 GETS = frozenset([Asked.GET])
@@ -82,3 +83,14 @@ def test_a_short_outage_leaves_the_state_active(tmp_path: Path) -> None:
     night.at(10, lambda: night.fault(FaultKind.FIN, count=1, on=GETS))
     night.play(60)
     assert [state for state, _ in night.states()] == [MeterState.STARTING, MeterState.ACTIVE]
+
+
+def test_a_crowd_that_connects_is_spread_and_the_wait_counts_as_nothing(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    turns = Turnstile(Path(night.file.lock_dir), night.clock)
+    for _ in range(60):
+        turns.wait_s(night.file.limits.connects_per_s)
+    night.play(10)
+    assert 2.0 <= night.times[0] < 4.5
+    assert night.last.counters["connects"] == night.wire.connects == 1
+    assert {state for state, _ in night.states()} == {MeterState.STARTING, MeterState.ACTIVE}
