@@ -55,6 +55,8 @@ METER_SOURCES: Final[Mapping[str, Source]] = {
     "taken": (names.JOURNALED, (), 1),
     "dropped_disk_full": (names.LOST, ("disk_full",), 1),
     "replayed": (names.REPLAYED, (), 1),
+    "backfilled": (names.BACKFILLED, (), 1),
+    "backfill_pending_s": (names.BACKFILL_PENDING, (), 1),
     "rss_bytes": (names.WORKER_MEMORY, (), 1),
     "open_fds": (names.WORKER_FILES, (), 1),
     "cpu_s": (names.WORKER_CPU, (), 1),

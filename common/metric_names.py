@@ -86,6 +86,12 @@ METER_REPEATS: Final = _counter("dlms_meter_handover_repeats_total", "Readings h
 METER_GAPS: Final = _counter(
     "dlms_meter_handover_gaps_total", "Holes in the sequence that were asked to be filled.", "meter"
 )
+BACKFILLED: Final = _counter(
+    "dlms_backfill_rows_total", "Rows read from the load profile for what was missed.", "meter"
+)
+BACKFILL_PENDING: Final = _gauge(
+    "dlms_backfill_pending_seconds", "Time that was missed and is still to be read from the load profile.", "meter"
+)
 WORKER_MEMORY: Final = _gauge("dlms_worker_resident_memory_bytes", "Resident memory of the worker.", "meter")
 WORKER_FILES: Final = _gauge("dlms_worker_open_fds", "Open file descriptors of the worker.", "meter")
 WORKER_CPU: Final = _counter("dlms_worker_cpu_seconds_total", "CPU time of the worker.", "meter")

@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "status": Entry("status:status", "Show all that is known of one meter."),
     "follow": Entry("follow:follow", "Print readings as they come."),
     "read": Entry("orders:read", "Read a meter now, through its worker; with --host directly."),
+    "backfill": Entry("backfill:backfill", "Read a range from a meter's load profile, through its worker."),
     "test": Entry("orders:test", "Test a meter: link, association, one read."),
     "restart": Entry("orders:restart", "Restart the workers of meters."),
     "pause": Entry("orders:pause", "Let go of meters; their workers stay and deliver what they hold."),
