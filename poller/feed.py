@@ -32,6 +32,7 @@ from common.rising import Rising
 
 CLOSING_PAUSE_S: Final = 0.2  # one wait for acknowledgements; a worker never waits longer than 1 s
 CLOSING_BEAT_S: Final = 1.0  # a heartbeat that got lost is said again while acknowledgements are collected
+REFUSED_INTERVALS: Final = 3  # after so many without another try, as of a meter that is paused or away, it is over
 BOUNDS: Final = ("journal_age", "journal_full", "journal_epochs")  # reasons for which a journal drops
 STOPPING: Final = CommandResult(False, error_kind="stopping", error_detail="the worker is about to end")
 
@@ -64,7 +65,7 @@ class Feed:
         self._beat = WorkerBeat()
         self._announced = b""
         self._counts: Counter[str] = Counter()
-        self._disk_full = False
+        self._refused_at: float | None = None
         self._rising = Rising()
         self._replays: dict[bytes, int] = {}
 
@@ -83,7 +84,7 @@ class Feed:
             return encode(Envelope(Kind.READING, self._uid, epoch, seq, at, boot_ms, self._boot, body))
 
         appended = self._journal.append(encoded)
-        self._disk_full = appended is None
+        self._refused_at = self._clock.monotonic() if appended is None else None
         if appended is None:
             return False
         self._counts["taken"] += 1
@@ -164,7 +165,7 @@ class Feed:
         counters = {**self._beat.counters, **self._own_counters()}
         conditions = dict(self._beat.conditions)
         refused = self._journal.counters().get("disk_full", 0)
-        if self._rising.rose("disk_full", refused, self._clock.monotonic()) or self._disk_full:
+        if self._rising.rose("disk_full", refused, self._clock.monotonic()) or self._is_refused():
             conditions["disk"] = "the journal's disk is full: readings are dropped"
         bound = sum(self._journal.counters().get(reason, 0) for reason in BOUNDS)
         if self._rising.rose("bound", bound, self._clock.monotonic()):
@@ -172,6 +173,11 @@ class Feed:
         beat = replace(self._beat, spans=self._journal.spans(), counters=counters, conditions=conditions)
         self._announced = self._journal.epoch
         self._bus.publish(HEARTBEATS, self._encode(Kind.HEARTBEAT, self._announced, body=beat.to_body()))
+
+    def _is_refused(self) -> bool:
+        """Return whether the disk did not take the last reading; one of long ago says nothing of the disk any more."""
+        lately_s = REFUSED_INTERVALS * self._beat.interval_s
+        return self._refused_at is not None and self._clock.monotonic() - self._refused_at < lately_s
 
     def _own_counters(self) -> dict[str, int]:
         own = {"taken": 0, "replayed": 0, "dropped_disk_full": 0, **self._counts}

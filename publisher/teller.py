@@ -24,6 +24,7 @@ MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a min
 START_GRACE_MS: Final = 10_000  # at the first start the supervisor has not written the routes yet
 UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
 BOUNDS: Final = ("outbox_age", "outbox_full")  # reasons for which the outbox drops
+DAMAGE_TOLD_MS: Final = 60_000  # after a start, which is what finds damage; the file stays to be looked at
 
 
 class Teller:
@@ -119,7 +120,8 @@ class Teller:
             yield "outbox", f"the outbox is at its bound: the oldest readings are dropped, {bound} so far"
         if stats.total.set_aside:
             yield "outbox", f"{stats.total.set_aside} readings are set aside: the broker never takes them"
-        if stats.damaged:
+        told = self._clock.boottime_ms() - self._started_boot_ms < DAMAGE_TOLD_MS  # a start is what finds it
+        if stats.damaged and (self._rising.rose("damaged", stats.damaged, now) or told or stats.salvaging):
             yield "outbox", f"{stats.damaged} damaged files of the outbox are set aside"
         if self._rising.rose("refused", stats.refused, now):
             yield "disk", "the outbox's disk refuses: readings wait in the journals of their workers"
