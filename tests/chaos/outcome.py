@@ -40,7 +40,7 @@ class Outcome:
         """Return whether it passed; a row that could not be played has done neither."""
         if self.not_run:
             return NOT_RUN
-        return FAILED if self.wrong or self.lost or self.disturbed else PASSED
+        return FAILED if self.wrong or self.lost or self.disturbed or not self.recoveries else PASSED
 
     @property
     def median_s(self) -> float:

@@ -23,7 +23,7 @@ from tests.support.system import START_S
 from tests.support.waiting import wait_until
 
 BROKER: Final = "broker"
-BROKER_LINES: Final = ("max_inflight_messages 0",)
+BROKER_LINES: Final = ("max_inflight_messages 65535",)
 """The subscriber gets at once what the broker acknowledged: what a killed broker took with it is next to nothing."""
 FREE: Final = "topic readwrite #\n"
 SUPERVISORD: Final = "supervisord"
@@ -59,8 +59,9 @@ class Plant:
     def __enter__(self) -> "Plant":
         try:
             self._stack.enter_context(self.stage.around(self._directory))
+            self._settings.setdefault("mqtt", {})
             self.system = self.stage.system(self._directory, self._wanted, self.interval_s, self._settings)
-            self.system.broker.configure(acl=FREE, extra=BROKER_LINES)
+            self.system.broker.configure(acl=FREE if self.stage.proxied else "", extra=BROKER_LINES)
             if self.stage.proxied:
                 self._stand_between()
             self._stack.enter_context(self.system)
@@ -80,7 +81,7 @@ class Plant:
     def _stand_between(self) -> None:
         proxy = self._proxy = self._stack.enter_context(ProxyProcess())
         port = proxy.link(BROKER, self.system.broker.port).port
-        self._settings["mqtt"] = {**self._settings.get("mqtt", {}), "port": port}
+        self._settings["mqtt"]["port"] = port
         self.system.reach = lambda name: self.meter_link(name).port
 
     # the proxy
@@ -99,7 +100,8 @@ class Plant:
         return self._proxy.links[BROKER]
 
     def broker_rules(self, rules: Sequence[str]) -> None:
-        """Give the broker rules on topics (ACL); none: everything is allowed. Connections stay."""
+        """Give the broker rules on topics (ACL); none: everything is allowed. Connections stay. Of a proxied stage:
+        a broker with rules forgets, over a restart, what waits for a subscriber that is not connected."""
         text = "\n".join([*rules, ""]) if rules else FREE
         acl = self._directory / "broker" / "acl"
         if acl.read_text(encoding="utf-8") == text:

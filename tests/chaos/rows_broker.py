@@ -7,7 +7,6 @@ from typing import Final
 from tests.chaos.figures import rss_mib
 from tests.chaos.plant import Plant, now
 from tests.chaos.row import PROXIED, Listed, Moment, Rounds, Row, Touched, touched
-from tests.support.waiting import wait_until
 
 BACK_S: Final = 10.0
 """The delay between two tries to connect is at most 3 s; the rest is for a busy machine and the test's subscriber."""
@@ -114,7 +113,10 @@ class AwayLong(Away):
         super().inject(plant, hit)
         wanted = plant.readings or READINGS
         limit = SLOWEST * wanted * plant.interval_s / len(plant.meters)
-        wait_until(lambda: _pause() or plant.metric(WAITING) >= wanted, limit, f"{wanted} readings to wait")
+        deadline = time.monotonic() + limit
+        while (waiting := plant.metric(WAITING)) < wanted:
+            assert time.monotonic() < deadline, f"{waiting:.0f} of {wanted} readings waited after {limit:.0f} s"
+            time.sleep(1.0)
 
 
 class Mute(Row):
@@ -168,6 +170,7 @@ class Refusing(Row):
     id = "B3"
     fault = "the broker refuses one meter's topic (0x87)"
     rounds = Rounds(1, 2)
+    stage = PROXIED
     may_raise = frozenset({"publish", "connection"})
 
     def bound_s(self, plant: Plant) -> float:
@@ -182,14 +185,10 @@ class Refusing(Row):
     def inject(self, plant: Plant, hit: Touched) -> None:
         (meter,) = hit.undelivered
         rules = [f"topic write meters/{name}/telemetry" for name in plant.meters if name != meter]
-        plant.broker_rules(["topic read #", "topic write meters/+/status", *rules])
+        plant.broker_rules(["topic read #", "topic write bridges/#", *rules])
 
     def clear(self, plant: Plant, hit: Touched) -> None:
         plant.broker_rules([])
-
-
-def _pause() -> None:
-    time.sleep(1.0)
 
 
 ROWS: Final[tuple[Listed, ...]] = (Away(), AwayLong(), Mute(), NoPuback(), Refusing())

@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 LOCK_HELD: Final = 75
 ENDS_S: Final = 20.0
 WISH_S: Final = 2.0
-"""A wish is true within it."""
+"""A wish is true within it; so is a route, which the publisher reads for itself."""
 STARTS_S: Final = 0.25
 """What a worker's start costs on a small machine; many start one after the other."""
 TAKEOVER_S: Final = 5.0
@@ -71,7 +71,7 @@ class Takeover(Row):
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         routes = json.loads(plant.system.paths.routes.read_text(encoding="utf-8"))
-        (name,) = {str(target["client_id"]) for target in routes["targets"].values()}
+        (name,) = {str(target["client_id"]) for target in routes["targets"]}
         for _ in range(TAKEOVERS):
             client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
             client.connect("127.0.0.1", plant.system.broker.port)
@@ -100,7 +100,7 @@ class Changes(Row):
         return 3 if plant.short else 50
 
     def bound_s(self, plant: Plant) -> float:
-        return WISH_S + POLL_S + self._count(plant) * STARTS_S + plant.interval_s
+        return 2 * WISH_S + 2 * POLL_S + self._count(plant) * STARTS_S + plant.interval_s
 
     def touch(self, plant: Plant) -> Touched:
         self._known = {name for name, process in plant.system.processes().items() if process.pid}
@@ -108,7 +108,7 @@ class Changes(Row):
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         """Add them; recovery is counted from here to the first reading of each."""
-        made = plant.system.cli_json("token", "create", "--role", "operator", "--label", "chaos")
+        made = plant.system.cli_json("token", "create", "--role", "admin", "--label", "chaos")
         self._token = str(cast("dict[str, object]", made)["token"])
         directory = plant.system.state.parent / f"more-{now().wall_ms}"
         self._fleet = Simulator(directory, self._count(plant), plant.stage.options)

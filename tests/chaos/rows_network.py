@@ -88,7 +88,7 @@ class Garbage(Network):
     rounds = Rounds(1, 3)
 
     def inject(self, plant: Plant, hit: Touched) -> None:
-        self._memory = {meter: rss_mib(plant.system.pid_of(plant.system.worker(meter))) for meter in hit.unread}
+        self._memory = {meter: _memory(plant, meter) for meter in hit.unread}
         for meter in hit.unread:
             plant.meter_link(meter).both(corrupt=0.02)
 
@@ -213,6 +213,10 @@ class Partition(Network):
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         raise NotImplementedError
+
+
+def _memory(plant: Plant, meter: str) -> float:
+    return rss_mib(plant.system.pid_of(plant.system.worker(meter)))
 
 
 def _no_table() -> None:

@@ -8,8 +8,10 @@ that were raised belong to the fault and cleared by themselves.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from subprocess import SubprocessError
 from typing import Final
 
+from common.errors import BridgeError
 from common.store.model import AlarmRow
 from tests.chaos.disturbance import Span, disturbed, gaps, limit_s
 from tests.chaos.outcome import Outcome
@@ -31,6 +33,9 @@ SLOW: Final = frozenset({"process", "performance"})
 again at the end of the run (``followed``)."""
 MAX_FAILED: Final = 2
 """A row ends after so many rounds that went wrong: the next would tell nothing new."""
+
+BROKEN: Final = (AssertionError, BridgeError, LookupError, OSError, SubprocessError, TypeError, ValueError)
+"""What a row may fail with; the next one is played all the same."""
 
 
 @dataclass(slots=True)
@@ -61,14 +66,14 @@ def play(plant: Plant, row: Row) -> Outcome:
     play.outcome.bound_s = round(row.bound_s(plant), 1)
     try:
         _before(play)
-        for _ in range(row.rounds.short if plant.short else row.rounds.long):
+        for _ in range(max(1, row.rounds.short) if plant.short else row.rounds.long):
             _round(play)
             if play.failed >= MAX_FAILED:
                 break
             time.sleep(plant.interval_s * plant.chance.random())
         _after(play)
-    except AssertionError as error:
-        play.wrong(str(error).splitlines()[0])
+    except BROKEN as error:
+        play.wrong(told(error))
     play.outcome.took_s = round(time.monotonic() - play.begun.mono, 1)
     return play.outcome
 
@@ -99,8 +104,8 @@ def _round(play: Play) -> None:
             row.clear(plant, hit)
             since = now()
         _recover(play, hit, since)
-    except AssertionError as error:
-        play.wrong(str(error).splitlines()[0])
+    except BROKEN as error:
+        play.wrong(told(error))
         play.failed += 1
     finally:
         row.clear(plant, hit)
@@ -112,6 +117,12 @@ def _round(play: Play) -> None:
         play.wrong(text)
     _look_at_processes(play, before, hit)
     _look_at_alarms(play, injected)
+
+
+def told(error: Exception) -> str:
+    """Return an error as one line."""
+    text = (str(error).splitlines() or [""])[0]
+    return text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"
 
 
 def _recover(play: Play, hit: Touched, since: Moment) -> None:
@@ -164,7 +175,7 @@ def _audit(play: Play, ended: Moment) -> None:
             break
         time.sleep(1.0)
     outcome.untaken = min(verdict.missing_cycles, play.kills)
-    outcome.lost = max(0, holes) + max(0, verdict.missing_cycles - play.kills)
+    outcome.lost = max(0, holes, verdict.missing_cycles - play.kills)
     outcome.repeated = plant.record.repeats - play.repeats
     for text in sorted(_other_faults(verdict) - play.faults):
         play.wrong(text)
