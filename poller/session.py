@@ -90,6 +90,7 @@ class Session:
 
     def resolve(self, host: str) -> str:
         """Return the host's numeric address; raise NameUnresolved."""
+        self.spoke = False
         started = self._clock.monotonic()
         address = self._resolver.resolve(host, started + self._limits.connect_timeout_s)
         self.timings = Timings(resolve_ms=self._since(started))
@@ -102,11 +103,13 @@ class Session:
         self._wire.connect(address, port, started + self._limits.connect_timeout_s)
         self.timings = Timings(self.timings.resolve_ms, self._since(started))
         try:
-            return self.associate()
+            association = self.associate()
         except BridgeError:
             self.spoke = self.conversation.counters.frames_received > heard
             self.close()
             raise
+        self.spoke = True
+        return association
 
     def associate(self) -> Association:
         """Open link and association over the connection that stands, also anew."""

@@ -58,7 +58,7 @@ KINDS: Final[Mapping[str, str]] = _turned({
 """Of what may stand as the cause of a meter's state."""
 
 MUTE: Final[Mapping[str, str]] = _turned({
-    "no_ua": ("reply_timeout", "link_lost", "peer_closed", "peer_reset", "exchange_overrun", "sign_on_failed"),
+    "no_ua": ("reply_timeout", "link_lost", "exchange_overrun", "sign_on_failed"),
 })
 """The same where a connection opened and not one frame came."""
 

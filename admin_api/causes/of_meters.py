@@ -139,8 +139,8 @@ OF_METERS: Final = (
         "peer_closed",
         Priority.HIGH,
         "the other side closes the connection",
-        "meter, converter or network end it: another client takes the meter, an idle timeout, or a converter that "
-        "restarts",
+        "meter, converter or network end it: another client has the meter (then often before the first frame), "
+        "an idle timeout, or a converter that restarts",
         (
             "look for a second client: it serves one at a time",
             "compare the interval with the idle timeout of converter and meter: limits inactivity_timeout_s",

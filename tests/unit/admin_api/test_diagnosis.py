@@ -57,7 +57,7 @@ def causes(found: MeterFacts) -> list[str]:
         (UNREACHABLE, "connect_timeout", SILENT, "no_answer"),
         (UNREACHABLE, "connect_refused", SILENT, "refused"),
         (UNREACHABLE, "link_lost", SILENT, "no_ua"),
-        (UNREACHABLE, "peer_closed", SILENT, "no_ua"),
+        (UNREACHABLE, "peer_closed", SILENT, "peer_closed"),
         (UNREACHABLE, "link_lost", SPEAKS, "no_association"),
         (UNREACHABLE, "peer_closed", SPEAKS, "peer_closed"),
         (UNREACHABLE, "link_refused", SPEAKS, "link_refused"),

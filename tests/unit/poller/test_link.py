@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from common.meter_state import DesiredState, MeterState
 from poller.line import LineLock
 from poller.simulator import Asked, FaultKind
@@ -44,6 +46,15 @@ def test_an_association_refused_for_another_reason_rests_a_minute(tmp_path: Path
     assert night.last.state is MeterState.UNREACHABLE
     assert night.last.cause == "association_refused"
     assert night.wire.connects < 40
+
+
+@pytest.mark.parametrize(("asked", "line"), [(Asked.SNRM, "silent"), (Asked.AARQ, "speaks")])
+def test_a_link_that_fails_tells_whether_a_frame_came(tmp_path: Path, asked: Asked, line: str) -> None:
+    """The answer to the DISC by which a failed link is left is none."""
+    night = Night(tmp_path)
+    night.fault(FaultKind.DEAF, count=1000, on=frozenset([asked]))
+    night.play(60)
+    assert (night.last.state, night.last.facts["line"]) == (MeterState.UNREACHABLE, line)
 
 
 def test_a_line_taken_by_another_during_a_pause_is_asked_for_again(tmp_path: Path) -> None:
