@@ -23,6 +23,7 @@ from common.store.model import ComponentRow, Meter, MeterStateRow
 
 FRESH_S: Final = 2.0
 MAX_EVENTS: Final = 64  # other counters of one component
+DROPPED: Final = "dropped_"  # begins the names of counters of readings that are gone, by reason
 DISTRIBUTION: Final = "dlms-bridge"
 _MILLI: Final = 0.001
 Family = CounterMetricFamily | GaugeMetricFamily
@@ -54,6 +55,7 @@ METER_SOURCES: Final[Mapping[str, Source]] = {
     "scaler_misses": (names.SCALERS, ("miss",), 1),
     "taken": (names.JOURNALED, (), 1),
     "dropped_disk_full": (names.LOST, ("disk_full",), 1),
+    "dropped_too_large": (names.LOST, ("too_large",), 1),
     "replayed": (names.REPLAYED, (), 1),
     "backfilled": (names.BACKFILLED, (), 1),
     "backfill_pending_s": (names.BACKFILL_PENDING, (), 1),
@@ -76,6 +78,9 @@ PUBLISHER_SOURCES: Final[Mapping[str, Source]] = {
     "mqtt_octets": (names.MQTT_OCTETS, (), 1),
     "mqtt_sessions": (names.MQTT_SESSIONS, (), 1),
     "mqtt_disconnects": (names.MQTT_LOST, (), 1),
+    "mqtt_delivered": (names.MQTT_ENDED, ("delivered",), 1),
+    "mqtt_rejected": (names.MQTT_ENDED, ("rejected",), 1),
+    "mqtt_returned": (names.MQTT_ENDED, ("returned",), 1),
     "puback_ms_p50": (names.PUBACK, ("0.5",), _MILLI),
     "puback_ms_p99": (names.PUBACK, ("0.99",), _MILLI),
     "outbox_rows": (names.OUTBOX_ROWS, (), 1),
@@ -164,6 +169,9 @@ def _meter(meter: Meter, state: MeterStateRow) -> Iterator[Sample]:
             yield metric, (name,), at_ms / 1000
     reported = {**state.network, **state.metrics}
     yield from _reported(reported.items(), METER_SOURCES, (name,))
+    for key, value in reported.items():
+        if key.startswith(DROPPED) and key not in METER_SOURCES:
+            yield names.JOURNAL_LOST, (name, key.removeprefix(DROPPED)), value
 
 
 def _component(component: ComponentRow) -> Iterator[Sample]:
@@ -184,8 +192,8 @@ def _component(component: ComponentRow) -> Iterator[Sample]:
 def _publisher(component: ComponentRow, counters: Mapping[str, float], gauges: Mapping[str, float]) -> Iterator[Sample]:
     yield from _reported({**counters, **gauges}.items(), PUBLISHER_SOURCES, ())
     for key, value in counters.items():
-        if key.startswith("dropped_"):
-            yield names.PUBLISHER_DROPPED, (key.removeprefix("dropped_"),), value
+        if key.startswith(DROPPED):
+            yield names.PUBLISHER_DROPPED, (key.removeprefix(DROPPED),), value
     if gauges.get("outbox_rows") and "oldest_age_s" in gauges:
         yield names.OUTBOX_OLDEST, (), component.updated_ms / 1000 - gauges["oldest_age_s"]
     targets = component.state.get("targets")
@@ -204,7 +212,7 @@ def _reported(
 
 
 def _is_known(key: str) -> bool:
-    return key in PUBLISHER_SOURCES or key in _PASSED_OVER or key.startswith("dropped_")
+    return key in PUBLISHER_SOURCES or key in _PASSED_OVER or key.startswith(DROPPED)
 
 
 def _numbers(value: object) -> dict[str, float]:

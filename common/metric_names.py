@@ -76,6 +76,12 @@ SCALERS: Final = _counter(
 )
 JOURNALED: Final = _counter("dlms_meter_readings_journaled_total", "Readings written to the worker's journal.", "meter")
 LOST: Final = _counter("dlms_meter_readings_dropped_total", "Readings lost, by reason.", "meter", "reason")
+JOURNAL_LOST: Final = _counter(
+    "dlms_meter_journal_dropped_total",
+    "Readings that a full or old journal let go, by reason; dropped once more in the outbox's books when it learns.",
+    "meter",
+    "reason",
+)
 REPLAYED: Final = _counter("dlms_meter_readings_replayed_total", "Readings handed over again on request.", "meter")
 METER_TAKES: Final = _counter("dlms_meter_readings_taken_total", "Readings taken into the outbox.", "meter")
 METER_DELIVERED: Final = _counter(
@@ -111,6 +117,11 @@ MQTT_MESSAGES: Final = _counter("dlms_publisher_mqtt_messages_total", "MQTT pack
 MQTT_OCTETS: Final = _counter("dlms_publisher_mqtt_payload_bytes_total", "Octets of their payloads.")
 MQTT_SESSIONS: Final = _counter("dlms_publisher_mqtt_sessions_total", "MQTT sessions established.")
 MQTT_LOST: Final = _counter("dlms_publisher_mqtt_disconnects_total", "MQTT sessions lost.")
+MQTT_ENDED: Final = _counter(
+    "dlms_publisher_mqtt_packets_ended_total",
+    "How packets ended: delivered, rejected, returned (the session ended first: sent again).",
+    "result",
+)
 PUBACK: Final = _gauge("dlms_publisher_puback_seconds", "Time from sending to PUBACK over the last minute.", "quantile")
 OUTBOX_ROWS: Final = _gauge("dlms_outbox_readings", "Readings on disk that wait for the broker.")
 OUTBOX_OCTETS: Final = _gauge("dlms_outbox_bytes", "Their size.")

@@ -20,6 +20,10 @@ FILE: Final = "outbox.db"
 DROPPED: Final = "dropped:"
 BUSY_S: Final = 5.0  # the publisher's longest transaction is far shorter
 CHUNK: Final = 500  # rows held in memory at a time
+_ROWS: Final = "SELECT id, uid, epoch, seq, ts_ms, octets, born_ms, COALESCE(aside, ''), envelope FROM rows ORDER BY id"
+_ASIDE: Final = (
+    "SELECT id, uid, epoch, seq, ts_ms, octets, born_ms, aside, envelope FROM rows WHERE aside IS NOT NULL ORDER BY id"
+)
 
 
 class OutboxUnreadable(Again):
@@ -73,9 +77,7 @@ class OutboxReading:
 
     def rows(self, *, only_aside: bool = False) -> Iterator[OutboxRow]:
         """Yield all rows in the order of their intake, or those that are set aside."""
-        condition = "WHERE aside IS NOT NULL" if only_aside else ""
-        columns = "id, uid, epoch, seq, ts_ms, octets, born_ms, COALESCE(aside, ''), envelope"
-        found = self._connection.execute(f"SELECT {columns} FROM rows {condition} ORDER BY id")  # noqa: S608  # ours
+        found = self._connection.execute(_ASIDE if only_aside else _ROWS)
         while chunk := found.fetchmany(CHUNK):
             for row_id, uid, epoch, seq, ts_ms, octets, born_ms, aside, envelope in chunk:
                 age_ms = max(0, self._now_ms - born_ms)

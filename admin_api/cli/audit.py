@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AFTER_LOOK_S: Final = 2.0  # what the broker had already when the outbox was looked at arrives by then
 PAGE: Final = 1000
-UNWRITTEN: Final = "dropped_disk_full"  # a worker's readings that never got a number
+UNWRITTEN: Final = ("dropped_disk_full", "dropped_too_large")  # a worker's readings that never got a number
 
 
 class NothingToAudit(Hopeless):
@@ -138,7 +138,7 @@ def _look_at_state(gathered: Gathered, scope: Scope) -> None:
         for meter in store.meters.list(include_deleted=True):
             gathered.meters[meter.uid.hex()] = meter.wish.name
         for state in store.states.list():
-            gathered.unnumbered[state.uid.hex()] += int(state.metrics.get(UNWRITTEN, 0))
+            gathered.unnumbered[state.uid.hex()] += sum(int(state.metrics.get(name, 0)) for name in UNWRITTEN)
         gathered.alarms = _alarms(store, gathered, scope)
     disk.gather(gathered, settings().paths, SystemClock())
 
