@@ -9,24 +9,22 @@ cycle: without a clock or a profile there is no backfill, and the heartbeat says
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
 from typing import TYPE_CHECKING, Final, Protocol
 
 from common.backoff import Backoff
 from common.clock import Clock
 from common.command import BACKFILL, Command, CommandResult
 from common.errors import BridgeError, Skip
-from common.obis import Obis
 from common.reading import Reading
 from common.worker_file import WorkerFile
 from poller import backfill
 from poller.backfill import SECOND_MS, Intent, Order, Pace, Span, State, Window
 from poller.backfill_file import BackfillFile
 from poller.dlms.cosem import AttributeRef
-from poller.dlms.data import DateTime
 from poller.dlms.errors import BadData
 from poller.errors import WindowOverrun
 from poller.link import MeterLink
+from poller.meter_time import MeterTime
 from poller.recovery import Step, step_after
 from poller.session import WAITS
 from poller.vitals import Vitals
@@ -34,8 +32,6 @@ from poller.vitals import Vitals
 if TYPE_CHECKING:
     from poller.backfill_rows import ProfileSource, WindowRows
 
-CLOCK: Final = AttributeRef(8, Obis(0, 0, 1, 0, 0), 2)
-CLOCK_AGE_S: Final = 3600.0  # a clock that drifts is looked at again, though the association lasts
 STARVED_S: Final = 60.0  # one window in this time, though it does not fit between two polls
 LEAST_ROOM_S: Final = 2.0  # such a window may cost as much, though the polls leave less: a tick or two are missed
 WINDOW_S: Final = 10.0  # after it no further request of a window is begun; a meter is stale after 20 s
@@ -96,8 +92,8 @@ class Backfiller:
         self._seen = record.seen()
         self._last_boot = 0  # of the last good reading, CLOCK_BOOTTIME
         self._returned = 0  # of the first one after what may be a gap, as long as its moment is not known
-        self._offset: int | None = None  # the meter's clock less CLOCK_BOOTTIME
-        self._clock_at = self._not_before = self._window_at = self._told_at = float("-inf")
+        self._time = MeterTime(clock)
+        self._not_before = self._window_at = self._told_at = float("-inf")
         self._source: ProfileSource | None = None
         self._off_until: dict[str, float] = {}
         self._pace, self._patience_s, self._failures = Pace(), WINDOW_S, 0
@@ -118,8 +114,9 @@ class Backfiller:
         self._names = {}
         if not self._wished:
             self._vitals.facts.pop("backfill", None)
+            if self._seen:
+                self._record.note(0)
             self._seen = self._returned = 0
-            self._record.note(0)
             if self._state.gaps:
                 self._keep(replace(self._state, gaps=()))
         self._tell()
@@ -133,12 +130,12 @@ class Backfiller:
         if boot_ms - self._last_boot > self._threshold_ms or not self._last_boot:
             self._returned = boot_ms
         self._last_boot = boot_ms
-        if self._offset is not None and not self._returned:
+        if self._time.is_known and not self._returned:
             self._note_seen()
 
     def _note_seen(self) -> None:
-        if self._offset is not None and self._last_boot:
-            self._seen = self._last_boot + self._offset
+        if self._last_boot:
+            self._seen = self._time.at(self._last_boot)
             self._record.note(self._seen)
 
     def _meet(self) -> None:
@@ -149,9 +146,9 @@ class Backfiller:
             log.warning("another meter serial=%s: what was missed of %s is not asked of it", serial, state.serial)
             state, self._seen, self._source = State(orders=state.orders), 0, None
         state = replace(state, serial=serial or state.serial)
-        state = backfill.cut(state, self._now())
+        state = backfill.cut(state, self._time.now())
         if self._wished and self._returned:
-            end = self._returned + (self._offset or 0)
+            end = self._time.at(self._returned)
             state = backfill.missed(state, self._seen, end, self._threshold_ms)
         if len(state.gaps) and state.gaps != self._state.gaps:
             log.info("missed %.0f s in all, read from %s", state.pending_ms / SECOND_MS, self._profile)
@@ -235,8 +232,8 @@ class Backfiller:
             return
         if max(self._off_until.values(), default=now) > now:
             return
-        if self._offset is None or self._returned or now - self._clock_at > CLOCK_AGE_S:
-            self._look_at_clock(now)
+        if not self._time.is_known or self._returned or self._time.is_old:
+            self._look_at_clock()
         elif self._state.pending_ms:
             self._fill_what_fits(now, next_due - now)
         else:
@@ -253,15 +250,11 @@ class Backfiller:
         self._window_at = now
         self._fill(window, max(room_s, LEAST_ROOM_S))
 
-    def _now(self) -> int:
-        """Return the meter's time."""
-        return self._clock.boottime_ms() + (self._offset or 0)
-
     def _next(self) -> Window | None:
         now = self._clock.monotonic()
         self._left_out = {span: until for span, until in self._left_out.items() if until > now}
-        self._state = backfill.bounded(self._state, self._now())
-        return backfill.next_window(self._state, self._now(), self._size(), self._left_out.__contains__)
+        self._state = backfill.bounded(self._state, self._time.now())
+        return backfill.next_window(self._state, self._time.now(), self._size(), self._left_out.__contains__)
 
     def _size(self) -> int:
         """Return how large a window may be; small ones do not pay where each means a search or the whole buffer."""
@@ -274,31 +267,15 @@ class Backfiller:
 
     # The meter's clock
 
-    def _look_at_clock(self, now: float) -> None:
-        before = self._clock.boottime_ms()
+    def _look_at_clock(self) -> None:
         try:
-            moment = self._moment()
+            self._time.look(self._link.session)
         except BridgeError as error:
             self._clock_failed(error)
             return
-        self._offset = moment - (before + self._clock.boottime_ms()) // 2
-        self._clock_at = now
         self._off_until.pop("clock", None)
         self._vitals.facts["backfill"] = "on"
         self._meet()
-
-    def _moment(self) -> int:
-        """Return the meter's time in milliseconds of UTC; raise what the meter or the link says."""
-        value = self._link.session.get(CLOCK).value
-        told = DateTime.from_bytes(value) if isinstance(value, bytes) else value
-        found = told.to_datetime() if isinstance(told, DateTime) else None
-        if found is None or not isinstance(told, DateTime):
-            raise BadData("the clock tells no time")
-        if found.tzinfo is None:
-            from poller.backfill_rows import zone_of  # meters that tell no deviation with their time are few
-
-            found = zone_of(self._link.session).to_datetime(told) or found.replace(tzinfo=UTC)
-        return round(found.timestamp() * SECOND_MS)
 
     def _clock_failed(self, error: BridgeError) -> None:
         if step_after(error) is Step.DROP or isinstance(error, BadData):
