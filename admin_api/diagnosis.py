@@ -15,7 +15,7 @@ from admin_api.report import Answer, Verdict, answers
 from common.meter_state import DesiredState, MeterState
 from common.store.model import AlarmRow, DiagnosticRow, LatestRow, Meter, MeterCounts, MeterStateRow
 
-SILENT: Final = "silent"  # the worker's fact "line": no frame came at the last attempt
+SILENT, SPEAKS = "silent", "speaks"  # the worker's fact "line": no frame came at the last attempt; no association
 WELL: Final = frozenset({MeterState.ACTIVE, MeterState.STARTING, MeterState.DISCOVERING})
 TOLD_BY_STATE: Final = frozenset({
     *("connection", "auth", "circuit_breaker", "watchdog", "heartbeat", "publish"),
@@ -83,7 +83,7 @@ def cause_of(facts: MeterFacts, kind: str) -> str:
     if state.status is MeterState.UNREACHABLE:
         if state.facts.get("line") == SILENT and kind in MUTE:
             return MUTE[kind]
-        if kind in OPENING:
+        if state.facts.get("line") == SPEAKS and kind in OPENING:
             return OPENING[kind]
     if kind == "authentication_failed" and (wish.security != "none" or wish.authentication == "hls-gmac"):
         return "keys_or_counter"

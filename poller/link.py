@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SHORT_TURN_S: Final = 0.25  # a turn that comes so soon is waited for at once
 LINE_WAIT_S: Final = 0.1  # a shared line is asked for again this soon; its turns are short
-SPEAKS, SILENT = "speaks", "silent"  # whether a frame came at the last attempt: what a diagnosis begins with
+SILENT, SPEAKS, ASSOCIATES = "silent", "speaks", "associates"  # how far the last attempt came: what a diagnosis needs
 STABLE_S: Final = 600.0  # a link that stands for so long has recovered, however often it was lost within the hour
 IDLE_SHARE: Final = 0.8  # of the meter's inactivity timeout: then a keep-alive goes out
 COUNTERS: Final = (
@@ -133,15 +133,17 @@ class MeterLink:
         self.history = recovery.probing(self.history)
         self._vitals.counters["connects"] += 1
         self.next_attempt = math.inf
+        came = SILENT
         try:
             self.address = self.session.resolve(self._file.host)
             if self._file.line_mode != "concurrent":
                 self._parts.lock.take(self.address, self._file.port)
             self._had_line = True
             self.session.open(self.address, self._file.port)
+            came = ASSOCIATES
             facts = self.reader.associated()
         except BridgeError as error:
-            self._vitals.facts["line"] = SPEAKS if self.session.spoke else SILENT
+            self._vitals.facts["line"] = SPEAKS if self.session.spoke and came is SILENT else came
             self.session.close()
             self._attempt_failed(error)
             return False
@@ -170,7 +172,7 @@ class MeterLink:
         self._lost = False
         self._since, self._reads = now, 0
         self._parts.refusals.clear()
-        self._vitals.facts.update(facts, breaker=str(self.history.breaker), line=SPEAKS)
+        self._vitals.facts.update(facts, breaker=str(self.history.breaker), line=ASSOCIATES)
         for category in ("connection", "auth"):
             self._vitals.condition(category, "")
         if recovery.reconnects_lately(self.history, now) <= self._file.limits.reconnects_per_hour:

@@ -28,11 +28,13 @@ FAULTS: Final = (
     {"meter": "sim-3", "do": "deaf", "on": "snrm", "count": FOR_EVER},
     {"meter": "sim-4", "do": "deaf", "on": "aarq", "count": FOR_EVER},
     {"meter": "sim-5", "do": "refuse_password", "on": "aarq", "count": FOR_EVER},
+    {"meter": "sim-6", "do": "deaf", "on": "get", "count": FOR_EVER},
 )
 CAUSES: Final = {
     "sim-3": ("no_ua", "unreachable"),
     "sim-4": ("no_association", "unreachable"),
     "sim-5": ("wrong_credentials", "auth_failed"),
+    "sim-6": ("timeouts", "unreachable"),
     "away": ("refused", "unreachable"),
 }
 
@@ -40,7 +42,7 @@ CAUSES: Final = {
 def test_figures_are_those_of_the_meters_and_causes_those_that_were_injected(tmp_path: Path) -> None:
     options = [word for fault in FAULTS for word in ("--command", json.dumps(fault))]
     words = ("--limit", "reply_timeout_s=1")
-    with System(tmp_path, meters=5, interval_s=0.5, options=options, words=words) as system:
+    with System(tmp_path, meters=6, interval_s=0.5, options=options, words=words) as system:
         system.add_meter("away", *words, port=free_port())
         system.simulator.do("busy", "sim-2", on="get", count=TRIES * FAILURES, skip=30)
         for meter, (_, state) in CAUSES.items():

@@ -59,6 +59,8 @@ def causes(found: MeterFacts) -> list[str]:
         (UNREACHABLE, "link_lost", SILENT, "no_ua"),
         (UNREACHABLE, "peer_closed", SILENT, "peer_closed"),
         (UNREACHABLE, "link_lost", SPEAKS, "no_association"),
+        (UNREACHABLE, "link_lost", {"line": "associates"}, "timeouts"),
+        (UNREACHABLE, "link_lost", {}, "timeouts"),
         (UNREACHABLE, "peer_closed", SPEAKS, "peer_closed"),
         (UNREACHABLE, "link_refused", SPEAKS, "link_refused"),
         (UNREACHABLE, "association_refused", SPEAKS, "association_refused"),

@@ -48,8 +48,8 @@ def test_an_association_refused_for_another_reason_rests_a_minute(tmp_path: Path
     assert night.wire.connects < 40
 
 
-@pytest.mark.parametrize(("asked", "line"), [(Asked.SNRM, "silent"), (Asked.AARQ, "speaks")])
-def test_a_link_that_fails_tells_whether_a_frame_came(tmp_path: Path, asked: Asked, line: str) -> None:
+@pytest.mark.parametrize(("asked", "line"), [(Asked.SNRM, "silent"), (Asked.AARQ, "speaks"), (Asked.GET, "associates")])
+def test_a_link_that_fails_tells_how_far_it_came(tmp_path: Path, asked: Asked, line: str) -> None:
     """The answer to the DISC by which a failed link is left is none."""
     night = Night(tmp_path)
     night.fault(FaultKind.DEAF, count=1000, on=frozenset([asked]))
