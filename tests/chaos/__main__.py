@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +19,8 @@ from tests.chaos.outcome import FAILED, Outcome
 from tests.chaos.plant import Plant
 from tests.chaos.registry import rows
 from tests.chaos.results import Conditions, Results, commit, latest
-from tests.chaos.row import Listed, OwnRow, Row
-from tests.chaos.runner import SLOW, count, play
+from tests.chaos.row import Listed, OwnRow, Row, Stage
+from tests.chaos.runner import follow, play
 from tests.chaos.table import as_markdown, as_text
 
 METERS: Final = 100
@@ -30,7 +29,7 @@ SHORT_METERS: Final = 6
 SHORT_INTERVAL_S: Final = 1.0
 FOLLOWED_S: Final = 720.0
 """Starts of the last ten minutes raise `process`: an alarm that lasts longer would need a person."""
-FOLLOW_LOOK_S: Final = 5.0
+SHORT_FOLLOWED_S: Final = 120.0
 
 
 def chosen(names: str, *, short: bool) -> list[Listed]:
@@ -49,6 +48,19 @@ def why_not(row: Listed) -> str:
     if row.needs_root and os.geteuid() != 0:
         return "needs root"
     return row.why_not()
+
+
+def by_stage(wanted: Iterable[Listed]) -> list[list[Listed]]:
+    """Return rows in groups that share a system, in the order in which the stages appear."""
+    stages: list[Stage | None] = []
+    groups: list[list[Listed]] = []
+    for row in wanted:
+        stage = row.stage if isinstance(row, Row) else None
+        if stage not in stages:
+            stages.append(stage)
+            groups.append([])
+        groups[stages.index(stage)].append(row)
+    return groups
 
 
 class Run:
@@ -73,9 +85,9 @@ class Run:
             yield self._kept(outcome)
         left = [row for row in left if not why_not(row)]
         with self._directory() as directory:
-            for number, (stage, group) in enumerate(groupby(left, lambda row: getattr(row, "stage", None))):
+            for number, group in enumerate(by_stage(left)):
                 if time.monotonic() < self._deadline:
-                    yield from self._staged(list(group), Path(directory) / f"{number}", on_system=stage is not None)
+                    yield from self._staged(group, Path(directory) / f"{number}")
 
     def _directory(self) -> AbstractContextManager[str]:
         """Return where the run lives; one that was named stays afterwards, with all logs."""
@@ -84,10 +96,9 @@ class Run:
         self._options.directory.mkdir(parents=True)
         return nullcontext(str(self._options.directory))
 
-    def _staged(self, group: list[Listed], directory: Path, *, on_system: bool) -> Iterator[Outcome]:
-        if on_system:
-            yield from self._on_plant([row for row in group if isinstance(row, Row)], directory)
-            return
+    def _staged(self, group: list[Listed], directory: Path) -> Iterator[Outcome]:
+        if rows_on_plant := [row for row in group if isinstance(row, Row)]:
+            yield from self._on_plant(rows_on_plant, directory)
         for row in group:
             if isinstance(row, OwnRow) and time.monotonic() < self._deadline:
                 own = directory / row.id
@@ -107,27 +118,9 @@ class Run:
                 if time.monotonic() > self._deadline:
                     break
                 played.append(self._kept(play(plant, row)))
-            if not options.short:
-                self._follow(plant, played)
+            for outcome in follow(plant, played, SHORT_FOLLOWED_S if options.short else FOLLOWED_S):
+                self.results.append(outcome)
         yield from played
-
-    def _follow(self, plant: Plant, played: list[Outcome]) -> None:
-        """Wait for the alarms that speak of minutes; then nothing may be left."""
-        deadline = time.monotonic() + FOLLOWED_S
-        while any(alarm.cleared_at is None for alarm in plant.alarms()) and time.monotonic() < deadline:
-            time.sleep(FOLLOW_LOOK_S)
-        alarms = {str(alarm.id): alarm for alarm in plant.alarms()}
-        for outcome in played:
-            mine = [alarms[name] for name in str(outcome.figures.get("alarms", "")).split() if name in alarms]
-            if not mine:
-                continue
-            count(outcome, mine)
-            outcome.wrong += [
-                f"the alarm {alarm.category} did not clear: {alarm.message}"
-                for alarm in mine
-                if alarm.cleared_at is None and alarm.category in SLOW
-            ]
-            self.results.append(outcome)
 
     def _kept(self, outcome: Outcome) -> Outcome:
         self.results.append(outcome)

@@ -49,6 +49,8 @@ class Plant:
         self.short = short
         self.chance = random.Random(seed)
         self.readings = 0
+        self.told: set[str] = set()
+        """Categories of alarms that belong to the faults so far."""
         self._directory = directory
         self._wanted = meters
         self._stack = ExitStack()
@@ -61,7 +63,7 @@ class Plant:
             self._stack.enter_context(self.stage.around(self._directory))
             self._settings.setdefault("mqtt", {})
             self.system = self.stage.system(self._directory, self._wanted, self.interval_s, self._settings)
-            self.system.broker.configure(acl=FREE if self.stage.proxied else "", extra=BROKER_LINES)
+            self.system.broker.configure(acl=FREE if self.stage.rules else "", extra=BROKER_LINES)
             if self.stage.proxied:
                 self._stand_between()
             self._stack.enter_context(self.system)
@@ -100,8 +102,7 @@ class Plant:
         return self._proxy.links[BROKER]
 
     def broker_rules(self, rules: Sequence[str]) -> None:
-        """Give the broker rules on topics (ACL); none: everything is allowed. Connections stay. Of a proxied stage:
-        a broker with rules forgets, over a restart, what waits for a subscriber that is not connected."""
+        """Give the broker rules on topics (ACL); none: everything is allowed. Connections stay."""
         text = "\n".join([*rules, ""]) if rules else FREE
         acl = self._directory / "broker" / "acl"
         if acl.read_text(encoding="utf-8") == text:

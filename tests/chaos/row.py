@@ -78,6 +78,8 @@ class Stage:
     ``options``: of `meterctl simulate`; ``words``: of `meterctl add`; ``settings``: sections of bridge.toml;
     ``environment``: of the product, beside ours.
     ``proxied``: meters and broker are behind the chaos proxy (``Plant.meter_link``, ``Plant.broker_link``).
+    ``rules``: the broker has rules on topics (``Plant.broker_rules``); it may not be stopped then: it would forget what
+    waits for a subscriber that is not connected.
     ``around``: entered with the system's directory before anything starts there, left when all has ended: a mount.
     A stage that needs more than this overrides ``system``.
     """
@@ -88,6 +90,7 @@ class Stage:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     proxied: bool = False
+    rules: bool = False
     around: Callable[[Path], AbstractContextManager[object]] = nullcontext
 
     def system(self, directory: Path, meters: int, interval_s: float, settings: Sections) -> System:
@@ -104,7 +107,10 @@ class Stage:
 
 
 PLAIN: Final = Stage("plain")
-PROXIED: Final = Stage("proxied", proxied=True)
+HOOK: Final = Path(__file__).parent / "hook"
+PROXIED: Final = Stage("proxied", proxied=True, environment={"PYTHONPATH": str(HOOK)})
+"""Its workers turn on one spot when they get SIGUSR2 (``hook``)."""
+RULED: Final = Stage("ruled", proxied=True, rules=True)
 
 
 @dataclass(frozen=True, slots=True)

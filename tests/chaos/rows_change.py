@@ -60,7 +60,7 @@ class Takeover(Row):
 
     id = "X1M"
     fault = "another client takes over our MQTT session"
-    rounds = Rounds(1, 2)
+    rounds = Rounds(0, 2)
     may_raise = frozenset({"session_takeover", "publish", "connection"})
 
     def bound_s(self, plant: Plant) -> float:

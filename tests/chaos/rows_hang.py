@@ -4,16 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from tests.chaos.figures import cpu_ticks, is_alive
 from tests.chaos.plant import SUPERVISORD, Plant
-from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Stage, Touched, touched
+from tests.chaos.row import POLL_S, PROXIED, Listed, Moment, Rounds, Row, Touched, touched
 from tests.chaos.rows_kill import ALL_STALE, FLEET_S, two_at_one_meter
 
-HOOK: Final = Path(__file__).parent / "hook"
-HOOKED: Final = Stage("hooked", environment={"PYTHONPATH": str(HOOK)})
 REPLACED_S: Final = 20.0
 HUNG_SUPERVISORD_S: Final = 20.0
 LOOKS_S: Final = 3.0
@@ -52,8 +49,8 @@ class TurningWorker(StoppedWorker):
 
     id = "H4"
     fault = "a worker's loop turns on one spot"
-    rounds = Rounds(1, 3)
-    stage = HOOKED
+    rounds = Rounds(0, 3)
+    stage = PROXIED
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         (program,) = hit.programs
@@ -71,7 +68,7 @@ class StoppedPublisher(Row):
 
     id = "H2"
     fault = "the publisher hangs (SIGSTOP)"
-    rounds = Rounds(1, 3)
+    rounds = Rounds(0, 3)
     may_raise = SILENT
     must_raise = frozenset({"heartbeat"})
 

@@ -10,6 +10,7 @@ from common.process_state import ProcessState
 from tests.chaos.figures import is_alive
 from tests.chaos.plant import SUPERVISORD, Plant
 from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Touched, touched
+from tests.support.system import CORE
 
 KILLED: Final = frozenset({"process"})
 """A start that nobody asked for is told of."""
@@ -81,6 +82,26 @@ class Publisher(Row):
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         plant.system.kill("publisher")
+
+
+class Together(Row):
+    """K7."""
+
+    id = "K7"
+    fault = "publisher, supervisor_qos, API and a worker at once"
+    rounds = Rounds(1, 10)
+    may_raise = KILLED
+
+    def bound_s(self, plant: Plant) -> float:
+        return 2 * RESTART_S + POLL_S + plant.interval_s
+
+    def touch(self, plant: Plant) -> Touched:
+        meter = plant.chance.choice(plant.meters)
+        return touched([meter], plant.meters, [*CORE, *plant.workers(meter)], kills=1, note=meter)
+
+    def inject(self, plant: Plant, hit: Touched) -> None:
+        for program in hit.programs:
+            plant.system.kill(program)
 
 
 class Supervisor(Row):
@@ -169,4 +190,12 @@ def two_at_one_meter(plant: Plant) -> list[str]:
     return [f"{name} had two clients at a time" for name, counts in meters.items() if counts["associated_max"] > 1]
 
 
-ROWS: Final[tuple[Listed, ...]] = (Worker(), Workers(), Publisher(), Supervisor(), SupervisordKilled(), Broker())
+ROWS: Final[tuple[Listed, ...]] = (
+    Worker(),
+    Workers(),
+    Publisher(),
+    Supervisor(),
+    SupervisordKilled(),
+    Broker(),
+    Together(),
+)

@@ -67,7 +67,7 @@ class Slow(Network):
 
     id = "N2"
     fault = "meters answer one octet per second"
-    rounds = Rounds(1, 2)
+    rounds = Rounds(0, 2)
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         for meter in hit.unread:
@@ -165,7 +165,7 @@ class Narrow(Network):
 
     id = "N5B"
     fault = "lines of 10 kbit/s with 100 to 300 ms each way"
-    rounds = Rounds(1, 2)
+    rounds = Rounds(0, 2)
 
     def inject(self, plant: Plant, hit: Touched) -> None:
         for meter in hit.unread:
@@ -180,7 +180,7 @@ class Lingering(Network):
 
     id = "N6"
     fault = "meters hold on to a lost association"
-    rounds = Rounds(1, 2)
+    rounds = Rounds(0, 2)
 
     def _lingers_s(self, plant: Plant) -> float:
         return 5.0 if plant.short else 30.0

@@ -6,7 +6,7 @@ that were raised belong to the fault and cleared by themselves.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Final
@@ -18,9 +18,8 @@ from tests.chaos.outcome import Outcome
 from tests.chaos.plant import Plant, now
 from tests.chaos.row import Moment, Row, Touched
 
-QUIET_INTERVALS: Final = 6
+QUIET_INTERVALS: Final = 4
 """Length of the quiet time before a row, from which is known what gaps are normal."""
-QUIET_S: Final = 6.0
 LOOK_S: Final = 0.05
 PATIENCE: Final = 4.0
 """A row that misses its bound is waited for so many times as long, to know by how much."""
@@ -82,7 +81,8 @@ def _before(play: Play) -> None:
     """A quiet time: everything runs, and what it is like is known."""
     plant = play.plant
     plant.wait_steady()
-    time.sleep(max(QUIET_S, QUIET_INTERVALS * plant.interval_s))
+    _wait_for_alarms(play, lambda alarm: alarm.category in play.row.must_raise)
+    time.sleep(QUIET_INTERVALS * plant.interval_s)
     play.known_alarms = frozenset(alarm.id for alarm in plant.alarms())
     play.missing, play.repeats = plant.record.missing, plant.record.repeats
     play.faults = _other_faults(plant.system.audit())
@@ -209,20 +209,26 @@ def _disturbances(play: Play) -> None:
 
 
 def _alarms(play: Play) -> None:
-    """Wait for the alarms of this row to clear; those that speak of minutes are looked at again later."""
+    """In the long form wait for the alarms of this row to clear; in the short form all are waited for at the end."""
+    if not play.plant.short:
+        for alarm in _wait_for_alarms(play, lambda alarm: alarm.category not in SLOW):
+            play.wrong(f"the alarm {alarm.category} did not clear: {alarm.message}")
+    mine = _raised_by(play)
+    count(play.outcome, mine)
+    play.plant.told |= play.row.may_raise | play.row.must_raise
+    foreign = {alarm.category: alarm.message for alarm in mine if alarm.category not in play.plant.told}
+    for category, message in foreign.items():
+        play.wrong(f"an alarm {category} does not belong to the fault: {message}")
+
+
+def _wait_for_alarms(play: Play, chosen: Callable[[AlarmRow], bool]) -> list[AlarmRow]:
+    """Wait until no chosen alarm lasts; return those that did not clear in time."""
     deadline = time.monotonic() + CLEARED_S
     while True:
-        mine = _raised_by(play)
-        lasting = [alarm for alarm in mine if alarm.cleared_at is None and alarm.category not in SLOW]
+        lasting = [alarm for alarm in play.plant.alarms() if alarm.cleared_at is None and chosen(alarm)]
         if not lasting or time.monotonic() > deadline:
-            break
+            return lasting
         time.sleep(1.0)
-    for alarm in lasting:
-        play.wrong(f"the alarm {alarm.category} did not clear: {alarm.message}")
-    count(play.outcome, mine)
-    own = play.row.may_raise | play.row.must_raise
-    for category, message in {alarm.category: alarm.message for alarm in mine if alarm.category not in own}.items():
-        play.wrong(f"an alarm {category} does not belong to the fault: {message}")
 
 
 def _raised_by(play: Play) -> list[AlarmRow]:
@@ -237,3 +243,21 @@ def count(outcome: Outcome, alarms: Sequence[AlarmRow]) -> None:
         if alarm.cleared_at is not None:
             outcome.cleared[alarm.category] = outcome.cleared.get(alarm.category, 0) + 1
     outcome.figures["alarms"] = " ".join(str(alarm.id) for alarm in alarms)
+
+
+def follow(plant: Plant, played: Sequence[Outcome], limit_s: float) -> list[Outcome]:
+    """Wait until no alarm lasts any more; return the outcomes whose figures that changed."""
+    deadline = time.monotonic() + limit_s
+    while any(alarm.cleared_at is None for alarm in plant.alarms()) and time.monotonic() < deadline:
+        time.sleep(1.0)
+    alarms = {str(alarm.id): alarm for alarm in plant.alarms()}
+    changed = []
+    for outcome in played:
+        mine = [alarms[name] for name in str(outcome.figures.get("alarms", "")).split() if name in alarms]
+        before = dict(outcome.cleared)
+        count(outcome, mine)
+        lasting = [alarm for alarm in mine if alarm.cleared_at is None]
+        outcome.wrong += [f"the alarm {alarm.category} did not clear: {alarm.message}" for alarm in lasting]
+        if lasting or before != outcome.cleared:
+            changed.append(outcome)
+    return changed
