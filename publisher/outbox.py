@@ -230,6 +230,7 @@ class Outbox:
         if excess > 0:
             self._drop("outbox_full", "born_ms < ?", 1 << 62, excess)
         self._file.shrink()
+        self._file.keep_reserve()
 
     def purge(self, uid: bytes) -> None:
         """Drop what is kept of a meter that was removed with all it left, at most TRIM_ROWS; call it each second."""

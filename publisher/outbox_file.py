@@ -99,6 +99,11 @@ def is_temporary(error: Exception) -> bool:
     return _code(error) in TEMPORARY
 
 
+def is_full(error: Exception) -> bool:
+    """Return whether the disk has no room."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
 def mark_suspect(directory: Path) -> None:
     """Let the next start check the whole file."""
     with suppress(OSError):

@@ -20,12 +20,14 @@ from publisher.outbox_file import (
     AgeClock,
     OutboxFailed,
     is_damage,
+    is_full,
     is_temporary,
     mark_suspect,
     open_file,
     route_from,
     route_text,
 )
+from publisher.outbox_reserve import Reserve
 from publisher.outbox_rows import Arrival, row_check
 from publisher.outbox_salvage import SavedRow
 
@@ -101,6 +103,7 @@ class Writer:
         self.refused = 0
         self._routes: dict[int, Route] = {}
         self._route_ids: dict[bytes, tuple[Route, int]] = {}
+        self._reserve = Reserve(directory)
         self.ages = AgeClock(self._db, clock, boot)
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
@@ -118,6 +121,24 @@ class Writer:
         """Write all of it or nothing; ``work`` learns whose rows were delivered. Raise OutboxFailed."""
         if work.is_empty:
             return True
+        if work.inserted and not self._reserve.is_there:
+            self.refused += 1
+            return False
+        counts = work.counts.copy()
+        error = self._attempt(work)
+        if error is not None and is_full(error):
+            self._make_way(for_deletion=bool(work.delivered or work.dropped) and not work.inserted)
+            work.counts = counts
+            error = self._attempt(work)
+        self.refused += error is not None
+        return error is None
+
+    def keep_reserve(self) -> None:
+        """Make the reserve again that a full disk has used up, once there is room."""
+        self._reserve.make()
+
+    def _attempt(self, work: Work) -> Exception | None:
+        """Write all of it or nothing; return why not. Raise OutboxFailed when it never can be."""
         try:
             with self._transaction():
                 self._delete_delivered(work)
@@ -129,9 +150,15 @@ class Writer:
             self._route_ids.clear()
             if not is_temporary(error):
                 raise self._failed(error) from None
-            self.refused += 1
-            return False
-        return True
+            return error
+        return None
+
+    def _make_way(self, *, for_deletion: bool) -> None:
+        """Make room on a full disk: SQLite's log is written back and given up, for a deletion the reserve as well."""
+        if for_deletion:
+            self._reserve.release()
+        with suppress(*FAILURES):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def progress(self) -> Progress | None:
         """Return how far a damaged file was gone through; None where none was."""

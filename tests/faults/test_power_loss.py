@@ -70,11 +70,14 @@ def live(disk: PowerDisk, logs: Path, kind: str, seconds: float) -> None:
 
 
 def acknowledged(logs: Path, number: int) -> list[tuple[str, int]]:
-    """Return what a worker was told: epoch, and the number up to which all of it is in the outbox."""
+    """Return what a worker was told of the epoch it was writing: epoch, and the number up to which it is in the outbox.
+
+    Of an older epoch, whose tail the power took from the journal, the acknowledgement means: in the outbox, or counted.
+    """
     path = logs / f"worker-{number}.log"
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     words = [line.split() for line in lines if line.startswith("acknowledged")]
-    return [(epoch, int(seq)) for _, seq, epoch in words]
+    return [(epoch, int(seq)) for _, seq, epoch, whose in words if whose == "own"]
 
 
 def lost(disk: PowerDisk, logs: Path) -> tuple[int, int]:
@@ -82,6 +85,7 @@ def lost(disk: PowerDisk, logs: Path) -> tuple[int, int]:
     connection = sqlite3.connect(disk.root / "outbox" / FILE)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     missed = expected = 0
+    dropped: dict[bytes, int] = {}
     for number in range(1, WORKERS + 1):
         reached: dict[str, int] = {}
         for epoch, seq in acknowledged(logs, number):
@@ -91,8 +95,14 @@ def lost(disk: PowerDisk, logs: Path) -> tuple[int, int]:
             rows = connection.execute("SELECT seq FROM rows WHERE uid = ? AND epoch = ? ORDER BY id", name).fetchall()
             found = [row[0] for row in rows]
             assert found == sorted(set(found)), "a reading is there twice, or out of order"
+            cursors = connection.execute("SELECT seq FROM cursors WHERE uid = ? AND epoch = ?", name).fetchall()
+            for (cursor,) in cursors:  # the oldest epochs are forgotten
+                dropped[name[0]] = dropped.get(name[0], 0) + cursor - len(found)
             expected += seq
             missed += len(set(range(1, seq + 1)) - set(found))
+    for uid, count in dropped.items():
+        books = "SELECT COALESCE(SUM(value), 0) FROM accounts WHERE uid = ? AND name LIKE 'dropped:%'"
+        assert connection.execute(books, (uid,)).fetchone()[0] >= count, "a reading is neither there nor counted"
     connection.close()
     return missed, expected
 

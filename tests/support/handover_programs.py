@@ -79,7 +79,8 @@ def _note_acknowledged(handle: int, journal: Journal, told: dict[bytes, int]) ->
     for span in journal.spans():
         if span.first_unacknowledged - 1 > told.get(span.epoch, 0):
             told[span.epoch] = span.first_unacknowledged - 1
-            _note(handle, f"acknowledged {told[span.epoch]} {span.epoch.hex()}")
+            whose = "own" if span.epoch == journal.epoch else "old"
+            _note(handle, f"acknowledged {told[span.epoch]} {span.epoch.hex()} {whose}")
 
 
 def keep(root: Path, logs: Path, boot: bytes, *, careless: bool) -> None:

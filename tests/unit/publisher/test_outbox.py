@@ -309,6 +309,7 @@ def test_a_full_disk_refuses_and_nothing_is_believed(outbox: Outbox, clock: Step
     clock.now += 2.0
     outbox.flush()
     assert outbox.tally(UID).delivered == 1
+    outbox.trim()
     assert take(outbox, clock, 2) == [Verdict.INSERTED]
     assert outbox.stats().refused == 4
     assert outbox.stats().total.balanced
