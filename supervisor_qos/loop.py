@@ -46,6 +46,7 @@ REPORT_MS: Final = 60_000
 RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
 MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
+RETRY_MS: Final = 10_000  # what failed is not left for an hour, or its alarm would last as long
 CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
     60_000  # the publisher tells of changed meters only: what it has not told of by then is not waiting
@@ -143,6 +144,8 @@ class Loop:
             if trouble not in self.troubles:
                 _log.warning("%s failed, is tried again: %s", name, error)
             self.troubles[trouble] = ("process", f"{name}: {error}")
+            if name in self.due:
+                self.due[name] = min(self.due[name], self.last_turn_ms + RETRY_MS)
             self.counters[f"{name}_failures"] += 1
         else:
             self.troubles.pop(trouble, None)

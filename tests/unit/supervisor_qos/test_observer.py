@@ -3,6 +3,7 @@
 import pytest
 
 from common.command import CommandResult
+from common.diagnostic import Diagnostic, LineFrame
 from common.envelope import Envelope, Kind, encode
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
 from common.meter_state import MeterState
@@ -147,3 +148,18 @@ def test_a_meter_that_is_gone_is_forgotten() -> None:
     observer.take(beat(), 1000)
     observer.forget(UID)
     assert UID not in observer.workers
+
+
+def test_diagnostics_wait_to_be_written_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = Diagnostic(5, "warning", "hdlc", "bad_frame", "wrong check sequence", (LineFrame("sent", 3, b"\x7e"),), 2)
+    octets = encode(Envelope(Kind.DIAGNOSTIC, UID, body=event.to_body()))
+    monkeypatch.setattr("supervisor_qos.observer.MAX_DIAGNOSTICS", 2)
+    observer = Observer()
+    for _ in range(3):
+        observer.take(octets, 1000)
+    assert observer.diagnostics == [(UID, event)] * 2
+    observer.take(encode(Envelope(Kind.DIAGNOSTIC, UID, body={})), 1000)
+    assert observer.refused == {"diagnostics_full": 2}
+    observer.diagnostics.clear()
+    observer.take(encode(Envelope(Kind.DIAGNOSTIC, UID, body={})), 1000)
+    assert observer.refused["bad_diagnostic"] == 1
