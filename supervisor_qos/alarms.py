@@ -11,7 +11,7 @@ from typing import Final
 from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
 from common.store.model import Severity
-from supervisor_qos.health import Health
+from supervisor_qos.health import NOT_HEARD, Health
 from supervisor_qos.judged import Judged
 from supervisor_qos.shares import Figures
 
@@ -105,7 +105,7 @@ def _from_figures(judged: Judged, figures: Figures) -> Iterator[Alarm]:
     elif figures.delivered < LATE_SHARE:
         text = f"{name}: {100 * figures.delivered:.0f} % of the readings were delivered within {limit}"
         yield _alarm("publish", text, uid, worse=worse)
-    if figures.reads:
+    if figures.reads and judged.health not in NOT_HEARD:
         yield _alarm("performance", f"{name}: {figures.reads}", uid)
 
 

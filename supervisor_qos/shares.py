@@ -50,12 +50,15 @@ class _Reads:
         self.buckets[-1][2] += failed
 
     def judge(self, now_ms: int) -> str:
-        """Low by the hour and by the last minutes; low no more when the last minutes are good, or the hour is."""
+        """Low by the hour and by the last minutes; low no more when the last minutes are good, or the hour is.
+
+        A meter that is not read at all any more has another alarm.
+        """
         hour, hour_share = self._share(now_ms - BUCKET_MS * BUCKETS)
         latest, latest_share = self._share(now_ms - BUCKET_MS)
         if self.low:
             recovered = latest >= MIN_READS and latest_share >= SUCCESS_AGAIN
-            self.low = not recovered and hour > 0 and hour_share < SUCCESS_AGAIN
+            self.low = not recovered and latest > 0 and hour_share < SUCCESS_AGAIN
         else:
             self.low = hour >= MIN_READS and hour_share < SUCCESS_MIN and latest > 0 and latest_share < SUCCESS_MIN
         return f"{100 * hour_share:.1f} % of the last hour's reads succeeded" if self.low else ""

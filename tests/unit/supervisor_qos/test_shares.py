@@ -110,6 +110,15 @@ def test_a_short_burst_in_an_hour_and_few_reads_are_nothing(scene: Scene) -> Non
     assert {figures.reads for figures in scene.play(30, failed=10)} == {""}
 
 
+def test_a_meter_that_is_not_read_any_more_is_not_said_to_be_read_badly(scene: Scene) -> None:
+    scene.play(600)
+    assert scene.play(600, failed=1)[-1].reads
+    for _ in range(700):
+        scene.now_ms += 1000
+        figures = scene.look()
+    assert figures.reads == ""
+
+
 def test_a_new_process_counts_from_nothing(scene: Scene) -> None:
     scene.play(600)
     scene.pid, scene.counters = 8, {"reads_ok": 0, "reads_failed": 0, "taken": 0}
