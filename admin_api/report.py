@@ -15,6 +15,7 @@ from common.store.model import Meter, MeterCounts, SystemCounts
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 PERIOD_MS: Final = 300_000  # the store's; a window begins where one begins
+LATENCY: Final = "latency"
 WORST: Final = 10  # meters that a report names
 WINDOWS: Final = (60, 24 * 60)  # minutes
 
@@ -85,7 +86,7 @@ TARGETS: Final = (
         20,
     ),
     Target(
-        "latency",
+        LATENCY,
         "cycles below 2 s",
         Rule.AT_LEAST,
         99.0,
@@ -106,13 +107,15 @@ DISCONNECTS: Final = Target(
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One target and what was measured. ``value``: per cent or per hour, None without a sample; ``samples``: of the
-    share, or what was counted; ``measured_s``: of the meters together."""
+    share (of time: its seconds), or what was counted; ``measured_s``: of the meters together; ``mean_s``: of a cycle.
+    """
 
     target: Target
     verdict: Verdict
     value: float | None
     samples: int
     measured_s: float
+    mean_s: float | None = None
 
     def document(self) -> dict[str, object]:
         """Return it as JSON data."""
@@ -125,14 +128,15 @@ class Answer:
             "unit": "%" if self.target.rule is Rule.AT_LEAST else "1/h",
             "samples": self.samples,
             "measured_s": round(self.measured_s, 1),
-        }
+        } | ({} if self.mean_s is None else {"mean_s": round(self.mean_s, 4)})
 
     @property
     def text(self) -> str:
         """Return the measured value as a person reads it."""
         if self.value is None:
             return "-"
-        return f"{_floored(self.value)} %" if self.target.rule is Rule.AT_LEAST else f"{self.value:.3g}/h"
+        mean = "" if self.mean_s is None else f", mean {self.mean_s:.2g} s"
+        return f"{_floored(self.value)} %{mean}" if self.target.rule is Rule.AT_LEAST else f"{self.value:.3g}/h"
 
 
 def _floored(share: float) -> str:
@@ -235,7 +239,9 @@ def _answer(target: Target, rows: Sequence[MeterCounts]) -> Answer:
     measured_s = sum(row.measured_ms for row in rows) / 1000
     if target.rule is Rule.AT_LEAST:
         value = 100 * part / whole if whole else None
-        return Answer(target, _verdict_of_share(target, part, whole), value, whole, measured_s)
+        samples = whole // 1000 if target.whole is _measured else whole
+        mean_s = sum(row.cycle_ms for row in rows) / whole / 1000 if target.name == LATENCY and whole else None
+        return Answer(target, _verdict_of_share(target, part, whole), value, samples, measured_s, mean_s)
     hours = sum(max(1.0, row.measured_ms / HOUR_MS) for row in rows if row.measured_ms)
     return _per_hour(target, part, hours, measured_s)
 

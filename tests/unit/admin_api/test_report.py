@@ -79,6 +79,15 @@ def test_an_answer_says_over_what_it_is_made() -> None:
     }
 
 
+def test_the_latency_tells_the_mean_of_all_cycles_too() -> None:
+    found = answer("latency", MeterCounts(cycles=200, cycles_slow=1, cycle_ms=70_000))
+    assert (found.document()["mean_s"], found.text) == (0.35, "99.5 %, mean 0.35 s")
+
+
+def test_the_sample_of_a_share_of_time_is_in_seconds() -> None:
+    assert answer("uptime", MeterCounts(measured_ms=600_000, up_ms=600_000)).samples == 600
+
+
 def test_a_share_that_is_not_whole_never_looks_like_it() -> None:
     assert answer("publish", MeterCounts(delivered=999_999, dropped=1)).text == "99.99 %"
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from common.heartbeat import Delivery, EpochSpan, PublisherBeat, WorkerBeat
 from common.meter_state import DesiredState, MeterState
 from common.process_state import Process, ProcessState
+from common.store.engine import Store
 from common.store.model import Meter
 from common.store.periods import PERIOD_MS
 from supervisor_qos.health import Health
@@ -243,6 +244,24 @@ def test_what_the_store_does_not_take_is_kept_within_bounds() -> None:
         scene.measuring.bound()
     assert len(scene.measuring.system) == len(scene.measuring.meters) == MAX_PERIODS
     assert scene.measuring.forgotten == MAX_PERIODS + 1
+
+
+def test_a_new_supervisor_adds_to_what_the_old_one_wrote_and_counts_nothing_twice(store: Store) -> None:
+    old = Scene()
+    old.look(after_ms=0)
+    old.delivery = Delivery(taken=20, delivered=20)
+    old.read(reads_ok=100)
+    store.periods.add(old.measuring.meters, old.measuring.system)
+    new = Scene(Measuring(seen={UID}), now_ms=old.now_ms + 3000, wall_ms=old.wall_ms + 3000)
+    new.counters, new.delivery = {"reads_ok": 107}, Delivery(taken=21, delivered=21)
+    new.look(after_ms=0, grace=True)
+    new.delivery = Delivery(taken=22, delivered=22)
+    new.read(reads_ok=110)
+    store.periods.add(new.measuring.meters, new.measuring.system)
+    sums = store.periods.meters(0)[UID]
+    assert (sums.reads_ok, sums.delivered) == (103, 21), "what came while nobody looked is nobody's"
+    assert sums.measured_ms == sums.up_ms == 2000
+    assert store.periods.system(0).measured_ms == 2000
 
 
 Steps = st.lists(
