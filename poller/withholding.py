@@ -102,8 +102,8 @@ def _of_group(group: Sequence[Passed], secrecy: Secrecy) -> list[bytes]:
         whole = b"".join(piece.octets for piece in group)
         if any(piece.cut for piece in group) or not _is_opening(whole, secrecy):
             return nothing
-        if first.way == OUT and tag_of(whole, hdlc=secrecy.hdlc) == AARQ:
-            return [_masked(whole, secrecy)]
+        if tag_of(whole, hdlc=secrecy.hdlc) == AARQ:
+            return [_masked(whole, secrecy)] if first.way == OUT else nothing  # a line that echoes
         return [piece.octets for piece in group]
     readable = READING | READING_SEALED if secrecy.encrypted else READING
     late = any(tag_of(piece.octets, hdlc=secrecy.hdlc) == ACTION_RESPONSE for piece in group)

@@ -80,6 +80,7 @@ def test_while_the_association_is_made_only_whole_good_frames_are_shown() -> Non
     assert shown(came(b"noise" + aare, associated=False)) == [False]
     damaged = frame(COMMAND + AARQ).replace(b"2222", b"2x22")  # as a line that echoes may give it back
     assert shown(came(damaged, associated=False)) == [False]
+    assert shown(sent(AARQ, associated=False), came(frame(COMMAND + AARQ), associated=False)) == [True, False]
     assert shown(sent(AARQ, associated=False, segmented=True)) == [False]
     assert shown(sent(PROOF, associated=False), came(frame(RESPONSE + b"\xc7\x01"), associated=False)) == [False, False]
 
