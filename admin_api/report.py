@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from common.store.model import Meter, MeterCounts, SystemCounts
+from common.store.model import PERIOD_MS, Meter, MeterCounts, SystemCounts
 
 HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
-PERIOD_MS: Final = 300_000  # the store's; a window begins where one begins
 LATENCY: Final = "latency"
 WORST: Final = 10  # meters that a report names
 WINDOWS: Final = (60, 24 * 60)  # minutes
@@ -119,7 +118,7 @@ class Answer:
 
     def document(self) -> dict[str, object]:
         """Return it as JSON data."""
-        return {
+        document: dict[str, object] = {
             "target": self.target.name,
             "title": self.target.title,
             "wanted": self.target.text,
@@ -128,7 +127,8 @@ class Answer:
             "unit": "%" if self.target.rule is Rule.AT_LEAST else "1/h",
             "samples": self.samples,
             "measured_s": round(self.measured_s, 1),
-        } | ({} if self.mean_s is None else {"mean_s": round(self.mean_s, 4)})
+        }
+        return document if self.mean_s is None else document | {"mean_s": round(self.mean_s, 4)}
 
     @property
     def text(self) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
 from common.meter_state import DesiredState
-from common.store.periods import PERIOD_MS
+from common.store.model import PERIOD_MS
 from supervisor_qos.judged import Judged
 
 GAP_MS: Final = 2000  # between two looks: we did not run, and the time is measured for nobody

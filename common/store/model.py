@@ -16,6 +16,7 @@ NO_SECRET: Final = Secret("")
 SECRETS: Final = ("password", "encryption_key", "authentication_key", "tb_token")
 """The fields of a wish that are sealed in the store and never answered."""
 Plain = Mapping[str, object]
+PERIOD_MS: Final = 300_000  # what is measured is added up in periods of this length, which begin at multiples of it
 LAST_ERROR_MS: Final = "last_error_ms"
 """The fact of a meter's state that says when ``last_error`` began."""
 

@@ -11,10 +11,9 @@ from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, sele
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.store.database import Database, Way
-from common.store.model import MeterCounts, SystemCounts
+from common.store.model import PERIOD_MS, MeterCounts, SystemCounts
 from common.store.tables import PERIOD_COUNTS, PERIOD_LEVELS, SYSTEM_COUNTS, meter_periods, system_periods
 
-PERIOD_MS: Final = 300_000
 KEPT_MS: Final = 8 * 86_400_000  # a week and the day that it is compared with
 Counts = Mapping[str, int]
 

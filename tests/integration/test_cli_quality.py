@@ -13,8 +13,7 @@ import pytest
 from common.meter_state import MeterState
 from common.settings import load
 from common.store.engine import Store, open_from_settings
-from common.store.model import MeterStateRow
-from common.store.periods import PERIOD_MS
+from common.store.model import PERIOD_MS, MeterStateRow
 from tests.support.installation import wish
 
 METERCTL = Path(sys.executable).parent / "meterctl"

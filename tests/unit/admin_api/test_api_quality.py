@@ -4,8 +4,7 @@ from typing import cast
 
 from common.diagnostic import Diagnostic, LineFrame
 from common.meter_state import MeterState
-from common.store.model import LAST_ERROR_MS, Meter, MeterStateRow, Role, Severity
-from common.store.periods import PERIOD_MS
+from common.store.model import LAST_ERROR_MS, PERIOD_MS, Meter, MeterStateRow, Role, Severity
 from tests.support.installation import NOON_MS, Api, document, wish
 
 Document = dict[str, object]

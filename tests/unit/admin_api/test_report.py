@@ -5,7 +5,6 @@ import pytest
 from admin_api.report import (
     HOUR_MS,
     MINUTE_MS,
-    PERIOD_MS,
     TARGETS,
     Answer,
     Verdict,
@@ -13,7 +12,7 @@ from admin_api.report import (
     answers,
     report,
 )
-from common.store.model import Meter, MeterCounts, SystemCounts
+from common.store.model import PERIOD_MS, Meter, MeterCounts, SystemCounts
 from tests.support.installation import NOON_MS, wish
 
 MET, MISSED, NOT_MEASURED = Verdict.MET, Verdict.MISSED, Verdict.NOT_MEASURED

@@ -1,8 +1,8 @@
 """Measured periods: added to, summed up since a time, bounded."""
 
 from common.store.engine import Store
-from common.store.model import MeterCounts, SystemCounts
-from common.store.periods import KEPT_MS, PERIOD_MS
+from common.store.model import PERIOD_MS, MeterCounts, SystemCounts
+from common.store.periods import KEPT_MS
 
 A, B = bytes(16), b"\x01" * 16
 FIRST, SECOND, THIRD = PERIOD_MS * 10, PERIOD_MS * 11, PERIOD_MS * 12

@@ -11,8 +11,7 @@ from common.heartbeat import Delivery, EpochSpan, PublisherBeat, WorkerBeat
 from common.meter_state import DesiredState, MeterState
 from common.process_state import Process, ProcessState
 from common.store.engine import Store
-from common.store.model import Meter
-from common.store.periods import PERIOD_MS
+from common.store.model import PERIOD_MS, Meter
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
 from supervisor_qos.measuring import FORGET_MS, GAP_MS, MAX_PERIODS, Look, Measuring
