@@ -93,7 +93,7 @@ class DamagedJournal(Row):
             plant.chance.choice(DAMAGES)(plant.chance.choice(files), plant.chance)
 
     def figures(self, plant: Plant) -> Mapping[str, float | str]:
-        return {"set aside": float(len(list(plant.system.paths.journal.glob("*/*.bad"))))}
+        return {"set aside": float(len(list(plant.system.paths.journal.glob("*/*.bad*"))))}
 
 
 class DamagedOutbox(Row):
@@ -116,7 +116,8 @@ class DamagedOutbox(Row):
         with nobody_restarts(plant):
             wait_until(lambda: _stopped_while_empty(pid, path), ENDED_S, "an empty outbox")
             end(pid)
-            plant.chance.choice(DAMAGES)(path, plant.chance)
+            files = [each for each in (path, path.with_name(f"{path.name}-wal")) if each.exists()]
+            plant.chance.choice(DAMAGES)(plant.chance.choice(files), plant.chance)
 
     def figures(self, plant: Plant) -> Mapping[str, float | str]:
         return {"set aside": float(len(list(plant.system.paths.outbox.glob("outbox.db.bad-*"))))}

@@ -1,4 +1,4 @@
-"""T: the wall clock steps, for every process of the product and for nobody else (libfaketime)."""
+"""T: the wall clock steps, for every process of the product and for nobody else (``clock_hook``)."""
 
 import os
 import tempfile
@@ -9,23 +9,8 @@ from typing import Final
 from tests.chaos.plant import Plant
 from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Stage, Touched, touched
 
-LIBRARY: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+HOOK: Final = Path(__file__).parent / "clock_hook"
 OFFSET: Final = Path(tempfile.gettempdir()) / f"dlms-chaos-clock-{os.getpid()}"
-STEPPED: Final = Stage(
-    "stepped clock",
-    environment={
-        "LD_PRELOAD": str(LIBRARY),
-        "FAKETIME_TIMESTAMP_FILE": str(OFFSET),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",
-    },
-    around=lambda _directory: _Offset(),
-)
-STEPS_S: Final = (3600, -3600, -10 * 365 * 86_400, 1)
-HOLD_S: Final = 20.0
-HOLD_SHORT_S: Final = 8.0
-INTERVALS: Final = 3
 
 
 class _Offset:
@@ -36,6 +21,17 @@ class _Offset:
 
     def __exit__(self, *_error: object) -> None:
         OFFSET.unlink(missing_ok=True)
+
+
+STEPPED: Final = Stage(
+    "stepped clock",
+    environment={"PYTHONPATH": str(HOOK), "DLMS_CHAOS_CLOCK": str(OFFSET)},
+    around=lambda _directory: _Offset(),
+)
+STEPS_S: Final = (3600, -3600, -10 * 365 * 86_400, 1)
+HOLD_S: Final = 20.0
+HOLD_SHORT_S: Final = 8.0
+INTERVALS: Final = 3
 
 
 class SteppedClock(Row):
@@ -49,9 +45,6 @@ class SteppedClock(Row):
 
     def __init__(self) -> None:
         self._round = 0
-
-    def why_not(self) -> str:
-        return "" if LIBRARY.exists() else "libfaketime is not installed (Debian: faketime)"
 
     def bound_s(self, plant: Plant) -> float:
         return POLL_S + plant.interval_s

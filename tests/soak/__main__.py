@@ -22,8 +22,8 @@ from tests.support.system import System
 
 LOOK_S: Final = 10.0
 TELL_S: Final = 300.0
-WARM_UP_MINUTES: Final = 5.0
-"""Until then caches, connections and the first segments of journals come into being."""
+WARM_UP_MINUTES: Final = 10.0
+"""Until then caches (SQLite's 2 MiB a connection among them), connections and the first segments of journals fill."""
 SCRAPE_S: Final = 10.0
 START_PER_METER_S: Final = 1.5
 SETTLE_S: Final = 120.0
@@ -42,6 +42,7 @@ class Soak:
     meters: int
     since: float = 0.0
     before: tuple[int, int] = (0, 0)
+    unanswered: int = 0
 
     def run(self, minutes: float, warm_up: float, result: Path | None) -> Findings:
         """Wait until all meters are read, warm up, look, and settle."""
@@ -88,14 +89,18 @@ class Soak:
     def _scrape(self) -> None:
         """Ask the API as Prometheus and a watchdog do."""
         for page in ("metrics", "health"):
-            with urlopen(f"http://127.0.0.1:{self.system.api_port}/{page}", timeout=SCRAPE_S) as answer:
-                answer.read()
+            try:
+                with urlopen(f"http://127.0.0.1:{self.system.api_port}/{page}", timeout=SCRAPE_S) as answer:
+                    answer.read()
+            except OSError:
+                self.unanswered += 1
 
     def counts(self, now: tuple[int, int]) -> dict[str, int]:
         """Return what has to be 0."""
         return {
             "starts not asked for": now[0] - self.before[0],
             "reconnects": now[1] - self.before[1],
+            "unanswered scrapes": self.unanswered,
             "zombies": self.recorder.zombies,
             "alarms": len(self.system.alarms()),
         }
@@ -135,9 +140,11 @@ def main() -> int:
         System(Path(scratch), meters=options.meters, interval_s=options.interval, words=words) as system,
     ):
         soak = Soak(system, Recorder(system), options.meters)
-        findings = soak.run(options.minutes, options.warm_up, options.result)
-        if options.samples:
-            write_samples(soak.recorder, options.samples)
+        try:
+            findings = soak.run(options.minutes, options.warm_up, options.result)
+        finally:
+            if options.samples:
+                write_samples(soak.recorder, options.samples)
     tell(findings, options.result)
     return 1 if findings.faults() else 0
 
