@@ -1,6 +1,6 @@
 """What an audit is told: arrivals at a subscriber, answers of meters, what lies on disk, accounts, alarms.
 
-In: plain data of the files that docs/TESTING.md names. Out: values that an audit takes; None for a line that is
+In: plain data of the files that docs/OPERATIONS.md names. Out: values that an audit takes; None for a line that is
 none of ours. Pure: whoever opens files is ``admin_api.audit.files``.
 """
 
