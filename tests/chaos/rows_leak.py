@@ -18,8 +18,10 @@ LIMITS: Final = {
     "reconnect_delay_s": "0.001",
     "backoff_first_s": "0.001",
     "backoff_max_s": "0.002",
-    "breaker_failures": "1000000",
-    "reconnects_per_hour": "1000000",
+    "breaker_failures": "1000",
+    "reconnects_per_hour": "3600",
+    "reconnect_pause_s": "0.001",
+    "connects_per_s": "1000",
     "failed_cycles_to_reconnect": "1",
 }
 """Nothing pauses, so that a night of reconnections takes minutes."""
@@ -65,7 +67,7 @@ class Reconnects(Row):
         pid = plant.system.pid_of(plant.system.worker(meter))
         begun = connections(plant, meter)
         started = time.monotonic()
-        plant.system.simulator.do("rst", meter, on=["get", "list"], lasting=PATIENCE_S, probability=1)
+        plant.system.simulator.do("rst", meter, on="get", lasting=PATIENCE_S, probability=1)
         self._wait(plant, meter, begun + WARM)
         self._before = look(pid)
         self._wait(plant, meter, begun + (RECONNECTS_SHORT if plant.short else RECONNECTS))
