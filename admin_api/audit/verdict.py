@@ -1,4 +1,4 @@
-"""What an audit found: seven invariants (docs/OPERATIONS.md, "The audit"), each with a decision, a sentence and numbers.
+"""What an audit found: seven invariants (docs/OPERATIONS.md), each with a decision, a sentence and numbers.
 
 In: findings and lists of what is wrong. Out: a ``Verdict``, as text and as a document of a stable shape. Pure.
 """
