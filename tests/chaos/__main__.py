@@ -2,7 +2,7 @@
 
 `--rows K1,K2` plays those; else all. `--minutes` (or CHAOS_MINUTES) ends a run after the row that is on then; with
 `--result FILE --resume` the next run goes on with the rows that are left. `--table FILE` plays nothing and prints a
-file of results as Markdown. Exits 1 when a row failed.
+file of results as Markdown, `--list` the rows. Exits 1 when a row failed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.chaos.registry import rows
 from tests.chaos.results import Conditions, Results, commit, latest
 from tests.chaos.row import Listed, OwnRow, Row, Stage
 from tests.chaos.runner import follow, play
-from tests.chaos.table import as_markdown, as_text
+from tests.chaos.table import as_list, as_markdown, as_text
 
 METERS: Final = 100
 INTERVAL_S: Final = 5.0
@@ -139,6 +139,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--directory", type=Path, help="a new one, kept afterwards with all logs")
+    parser.add_argument("--list", action="store_true", help="print all rows as Markdown")
     parser.add_argument("--table", type=Path, help="print a file of results as Markdown")
     options = parser.parse_args()
     options.meters = options.meters or (SHORT_METERS if options.short else METERS)
@@ -149,6 +150,9 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Run; return the exit code."""
     options = _options()
+    if options.list:
+        print(as_list(rows().values()), end="")
+        return 0
     if options.table:
         order = list(rows())
         print(as_markdown(sorted(latest(options.table), key=lambda pair: order.index(pair[1].id))), end="")

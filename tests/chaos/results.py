@@ -1,7 +1,7 @@
 """Results on disk: one JSON line per row, appended when the row is over; a later line of a row replaces the earlier.
 
 So a run in the background can be ended at any time and taken up again (``--resume``): rows that passed already for the
-same commit and the same plant are not played again.
+same commit and the same plant are not played again, unless an alarm was left.
 """
 
 import json
@@ -60,7 +60,11 @@ class Results:
 
     def done(self) -> dict[str, Outcome]:
         """Return the rows that need not be played again."""
-        return {name: outcome for name, outcome in self.kept().items() if outcome.verdict in {PASSED, NOT_RUN}}
+        return {
+            name: outcome
+            for name, outcome in self.kept().items()
+            if outcome.verdict in {PASSED, NOT_RUN} and outcome.raised == outcome.cleared
+        }
 
 
 def lines(path: Path | None) -> list[dict[str, object]]:

@@ -132,7 +132,7 @@ class SupervisordKilled(Row):
 
     id = "K5"
     fault = "supervisord is killed"
-    rounds = Rounds(1, 3)
+    rounds = Rounds(1, 2)
     may_raise = ALL_STALE
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ that were raised belong to the fault and cleared by themselves.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import Final
@@ -26,10 +26,7 @@ PATIENCE: Final = 4.0
 PATIENCE_S: Final = 30.0
 ARRIVED_S: Final = 30.0
 """Within this time after the last round everything that was answered before has arrived."""
-CLEARED_S: Final = 90.0
-SLOW: Final = frozenset({"process", "performance"})
-"""Alarms that speak of the last minutes as a whole (starts in 10 min, success of the last hour): they are looked at
-again at the end of the run (``followed``)."""
+CLEARED_S: Final = 120.0
 MAX_FAILED: Final = 2
 """A row ends after so many rounds that went wrong: the next would tell nothing new."""
 
@@ -81,7 +78,7 @@ def _before(play: Play) -> None:
     """A quiet time: everything runs, and what it is like is known."""
     plant = play.plant
     plant.wait_steady()
-    _wait_for_alarms(play, lambda alarm: alarm.category in play.row.must_raise)
+    _wait_for_no(play, play.row.must_raise)
     time.sleep(QUIET_INTERVALS * plant.interval_s)
     play.known_alarms = frozenset(alarm.id for alarm in plant.alarms())
     play.missing, play.repeats = plant.record.missing, plant.record.repeats
@@ -209,10 +206,7 @@ def _disturbances(play: Play) -> None:
 
 
 def _alarms(play: Play) -> None:
-    """In the long form wait for the alarms of this row to clear; in the short form all are waited for at the end."""
-    if not play.plant.short:
-        for alarm in _wait_for_alarms(play, lambda alarm: alarm.category not in SLOW):
-            play.wrong(f"the alarm {alarm.category} did not clear: {alarm.message}")
+    """Look which alarms were raised; that they clear is waited for when all rows of the stage are over (``follow``)."""
     mine = _raised_by(play)
     count(play.outcome, mine)
     play.plant.told |= play.row.may_raise | play.row.must_raise
@@ -221,13 +215,11 @@ def _alarms(play: Play) -> None:
         play.wrong(f"an alarm {category} does not belong to the fault: {message}")
 
 
-def _wait_for_alarms(play: Play, chosen: Callable[[AlarmRow], bool]) -> list[AlarmRow]:
-    """Wait until no chosen alarm lasts; return those that did not clear in time."""
+def _wait_for_no(play: Play, categories: Set[str]) -> None:
+    """Wait until no alarm of categories lasts: a row that has to raise one could not be told from the row before."""
     deadline = time.monotonic() + CLEARED_S
-    while True:
-        lasting = [alarm for alarm in play.plant.alarms() if alarm.cleared_at is None and chosen(alarm)]
-        if not lasting or time.monotonic() > deadline:
-            return lasting
+    while any(alarm.cleared_at is None and alarm.category in categories for alarm in play.plant.alarms()):
+        assert time.monotonic() < deadline, f"an alarm {' or '.join(categories)} lasts from before"
         time.sleep(1.0)
 
 

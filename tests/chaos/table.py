@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tests.chaos.outcome import NOT_RUN, Outcome, summed
+from tests.chaos.row import Listed, Row
 
 HEAD: Final = (
     "row",
@@ -85,6 +86,16 @@ def as_markdown(found: Sequence[tuple[Mapping[str, object], Outcome]]) -> str:
     remarks = [f"- {outcome.id}: {shown}" for outcome in outcomes if (shown := _figures(outcome))]
     remarks += [f"- {outcome.id}: wrong: {text}" for outcome in outcomes for text in outcome.wrong]
     return "\n".join([_conditions(found), "", *lines, "", *remarks, "", summed(outcomes) + ".", ""])
+
+
+def as_list(found: Iterable[Listed]) -> str:
+    """Return all rows as a table for a document: what is broken, how often, on what."""
+    lines = [_line(("row", "fault", "rounds, short / long", "on")), _line(["---"] * 4)]
+    for row in found:
+        stage = f"the system `{row.stage.name}`" if isinstance(row, Row) else "a stand of its own"
+        named = "; only by name" if row.by_name_only else ""
+        lines.append(_line((row.id, row.fault, f"{row.rounds.short} / {row.rounds.long}", stage + named)))
+    return "\n".join([*lines, ""])
 
 
 def _conditions(found: Sequence[tuple[Mapping[str, object], Outcome]]) -> str:
