@@ -1,4 +1,4 @@
-"""Whom alarms are told: URLs of the settings and of a file that nobody else may read; and the program that tells them."""
+"""Whom alarms are told: URLs of the settings and of a file that nobody else may read; the program that tells them."""
 
 from pathlib import Path
 
