@@ -23,6 +23,7 @@ from common.store.model import ComponentRow, Meter, MeterStateRow
 
 FRESH_S: Final = 2.0
 MAX_EVENTS: Final = 64  # other counters of one component
+METER_DROPPED: Final = "delivery_dropped_"
 DROPPED: Final = "dropped_"  # begins the names of counters of readings that are gone, by reason
 DISTRIBUTION: Final = "dlms-bridge"
 _MILLI: Final = 0.001
@@ -68,12 +69,13 @@ METER_SOURCES: Final[Mapping[str, Source]] = {
     "delivery_waiting": (names.METER_WAITING, (), 1),
     "delivery_repeats": (names.METER_REPEATS, (), 1),
     "delivery_gaps": (names.METER_GAPS, (), 1),
-    "delivery_dropped": (names.LOST, ("outbox",), 1),
+    "delivery_set_aside": (names.METER_ASIDE, (), 1),
+    "damaged_files": (names.JOURNAL_DAMAGED, (), 1),
 }
 PUBLISHER_SOURCES: Final[Mapping[str, Source]] = {
     "taken": (names.PUBLISHED, ("taken",), 1),
     "delivered": (names.PUBLISHED, ("delivered",), 1),
-    "set_aside": (names.PUBLISHED, ("set_aside",), 1),
+    "set_aside": (names.OUTBOX_ASIDE, (), 1),
     "mqtt_messages": (names.MQTT_MESSAGES, (), 1),
     "mqtt_octets": (names.MQTT_OCTETS, (), 1),
     "mqtt_sessions": (names.MQTT_SESSIONS, (), 1),
@@ -83,11 +85,10 @@ PUBLISHER_SOURCES: Final[Mapping[str, Source]] = {
     "mqtt_returned": (names.MQTT_ENDED, ("returned",), 1),
     "puback_ms_p50": (names.PUBACK, ("0.5",), _MILLI),
     "puback_ms_p99": (names.PUBACK, ("0.99",), _MILLI),
-    "outbox_rows": (names.OUTBOX_ROWS, (), 1),
+    "waiting": (names.OUTBOX_ROWS, (), 1),
     "outbox_octets": (names.OUTBOX_OCTETS, (), 1),
     "unrouted_rows": (names.OUTBOX_UNROUTED, (), 1),
 }
-_PASSED_OVER: Final = frozenset({"waiting"})  # said by outbox_rows
 _TIMES: Final = (
     (names.METER_SEEN, "last_seen_ms"),
     (names.METER_READ, "last_read_ms"),
@@ -170,6 +171,9 @@ def _meter(meter: Meter, state: MeterStateRow) -> Iterator[Sample]:
     reported = {**state.network, **state.metrics}
     yield from _reported(reported.items(), METER_SOURCES, (name,))
     for key, value in reported.items():
+        if key.startswith(METER_DROPPED):
+            yield names.LOST, (name, key.removeprefix(METER_DROPPED)), value
+    for key, value in reported.items():
         if key.startswith(DROPPED) and key not in METER_SOURCES:
             yield names.JOURNAL_LOST, (name, key.removeprefix(DROPPED)), value
 
@@ -212,7 +216,7 @@ def _reported(
 
 
 def _is_known(key: str) -> bool:
-    return key in PUBLISHER_SOURCES or key in _PASSED_OVER or key.startswith(DROPPED)
+    return key in PUBLISHER_SOURCES or key.startswith(DROPPED)
 
 
 def _numbers(value: object) -> dict[str, float]:

@@ -5,7 +5,7 @@ unknown fields are passed over. Boot times are milliseconds of CLOCK_BOOTTIME; d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Final, cast
 
@@ -77,7 +77,10 @@ class WorkerBeat:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the publisher knows of one meter."""
+    """What the publisher knows of one meter: taken = delivered + waiting + set_aside + dropped.
+
+    ``reasons``: what was dropped, by reason.
+    """
 
     last_taken_boot_ms: int = 0
     last_acknowledged_boot_ms: int = 0
@@ -87,6 +90,8 @@ class Delivery:
     repeats: int = 0
     gaps: int = 0
     dropped: int = 0
+    set_aside: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +192,11 @@ def _deliveries(value: object) -> dict[bytes, Delivery]:
     for uid, row in value.items() if isinstance(value, Mapping) else ():
         if not isinstance(uid, bytes) or not isinstance(row, list | tuple) or len(row) != len(fields(Delivery)):
             raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
-        if not all(_is_one_of(number, (int,)) for number in row):
-            raise BadHeartbeat("meters: uid to a row of whole numbers was expected")
-        rows[uid] = Delivery(*row)
+        *numbers, reasons = row
+        if not all(_is_one_of(number, (int,)) for number in numbers) or not isinstance(reasons, Mapping):
+            raise BadHeartbeat("meters: uid to a row of whole numbers and a map was expected")
+        _check_map("counters", reasons)
+        rows[uid] = replace(Delivery(*numbers), reasons=cast("Mapping[str, int]", reasons))
     return rows
 
 

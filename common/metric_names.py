@@ -82,12 +82,18 @@ JOURNAL_LOST: Final = _counter(
     "meter",
     "reason",
 )
+JOURNAL_DAMAGED: Final = _counter(
+    "dlms_meter_journal_damaged_files_total", "Damaged files found in the journal since the worker's start.", "meter"
+)
 REPLAYED: Final = _counter("dlms_meter_readings_replayed_total", "Readings handed over again on request.", "meter")
 METER_TAKES: Final = _counter("dlms_meter_readings_taken_total", "Readings taken into the outbox.", "meter")
 METER_DELIVERED: Final = _counter(
     "dlms_meter_readings_delivered_total", "Readings acknowledged by the broker.", "meter"
 )
-METER_WAITING: Final = _gauge("dlms_meter_readings_waiting", "Readings in the outbox.", "meter")
+METER_WAITING: Final = _gauge(
+    "dlms_meter_readings_waiting", "Readings in the outbox that wait for the broker.", "meter"
+)
+METER_ASIDE: Final = _gauge("dlms_meter_readings_set_aside", "Readings on disk that the broker never takes.", "meter")
 METER_REPEATS: Final = _counter("dlms_meter_handover_repeats_total", "Readings handed over more than once.", "meter")
 METER_GAPS: Final = _counter(
     "dlms_meter_handover_gaps_total", "Holes in the sequence that were asked to be filled.", "meter"
@@ -111,7 +117,7 @@ COMPONENT_EVENTS: Final = _counter(
     "dlms_component_events_total", "What a component counts besides.", "component", "event"
 )
 TARGET_STATE: Final = _gauge("dlms_publisher_target_state", "1 for the state of an MQTT connection.", "target", "state")
-PUBLISHED: Final = _counter("dlms_publisher_readings_total", "Readings by stage: taken, delivered, set_aside.", "stage")
+PUBLISHED: Final = _counter("dlms_publisher_readings_total", "Readings by stage: taken, delivered.", "stage")
 PUBLISHER_DROPPED: Final = _counter("dlms_publisher_readings_dropped_total", "Readings dropped, by reason.", "reason")
 MQTT_MESSAGES: Final = _counter("dlms_publisher_mqtt_messages_total", "MQTT packets sent with readings.")
 MQTT_OCTETS: Final = _counter("dlms_publisher_mqtt_payload_bytes_total", "Octets of their payloads.")
@@ -124,7 +130,8 @@ MQTT_ENDED: Final = _counter(
 )
 PUBACK: Final = _gauge("dlms_publisher_puback_seconds", "Time from sending to PUBACK over the last minute.", "quantile")
 OUTBOX_ROWS: Final = _gauge("dlms_outbox_readings", "Readings on disk that wait for the broker.")
-OUTBOX_OCTETS: Final = _gauge("dlms_outbox_bytes", "Their size.")
+OUTBOX_ASIDE: Final = _gauge("dlms_outbox_set_aside_readings", "Readings on disk that the broker never takes.")
+OUTBOX_OCTETS: Final = _gauge("dlms_outbox_bytes", "The size of all of them.")
 OUTBOX_OLDEST: Final = _gauge("dlms_outbox_oldest_timestamp_seconds", "When the oldest of them was taken.")
 OUTBOX_UNROUTED: Final = _gauge("dlms_outbox_unrouted_readings", "Readings of meters without a route.")
 COMPONENT_MEMORY: Final = _gauge("dlms_component_resident_memory_bytes", "Resident memory.", "component")

@@ -67,6 +67,7 @@ class Feed:
         self._counts: Counter[str] = Counter()
         self._refused_at: float | None = None
         self._rising = Rising()
+        self._rising.rose("damaged", 0, clock.monotonic())  # what the journal found at its opening is news
         self._replays: dict[bytes, int] = {}
 
     def publish(self, reading: Reading, ts_ms: int | None = None, boot_ms: int | None = None) -> bool:
@@ -170,6 +171,9 @@ class Feed:
         bound = sum(self._journal.counters().get(reason, 0) for reason in BOUNDS)
         if self._rising.rose("bound", bound, self._clock.monotonic()):
             conditions["outbox"] = f"the journal is at its bound: the oldest readings are dropped, {bound} so far"
+        damaged = self._journal.counters().get("damaged_files", 0)
+        if self._rising.rose("damaged", damaged, self._clock.monotonic()):
+            conditions["outbox"] = f"{damaged} damaged files in the journal: what is sound in them is delivered"
         beat = replace(self._beat, spans=self._journal.spans(), counters=counters, conditions=conditions)
         self._announced = self._journal.epoch
         self._bus.publish(HEARTBEATS, self._encode(Kind.HEARTBEAT, self._announced, body=beat.to_body()))

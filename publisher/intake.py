@@ -289,6 +289,8 @@ class Intake:
             repeats=meter.repeats,
             gaps=meter.gaps,
             dropped=sum(tally.dropped.values()),
+            set_aside=tally.set_aside,
+            reasons={reason: count for reason, count in tally.dropped.items() if count},
         )
 
 

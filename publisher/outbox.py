@@ -71,6 +71,7 @@ class Outbox:
         cursors = self._file.query("SELECT uid, epoch, seq FROM cursors ORDER BY rowid")
         for uid, epoch, seq in cast("list[tuple[bytes, bytes, int]]", cursors):
             self._cursors.setdefault(uid, {})[epoch] = seq
+        self.damaged_before = damaged_files(directory)
         self._owed: dict[int, None] = {}
         self._owed_at = self._ticked_at = clock.monotonic()
         self._delivered_ms: dict[bytes, int] = {}
@@ -84,6 +85,7 @@ class Outbox:
 
         Raise OutboxFailed when the disk refuses.
         """
+        before = damaged_files(directory)
         try:
             outbox = cls(directory, clock, boot, max_age_s, max_octets)
         except OutboxFailed:
@@ -91,6 +93,7 @@ class Outbox:
                 raise
             set_aside(directory)
             outbox = cls(directory, clock, boot, max_age_s, max_octets)
+        outbox.damaged_before = before
         outbox._salvage.start()
         return outbox
 

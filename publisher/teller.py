@@ -12,6 +12,7 @@ from common.clock import Clock
 from common.heartbeat import MAX_DETAIL, PublisherBeat
 from common.process import usage
 from common.rising import Rising
+from publisher.accounts import DAMAGED
 from publisher.connection import Connection
 from publisher.intake import Intake
 from publisher.lines import Lines
@@ -24,7 +25,6 @@ MAX_LATENCIES: Final = 8192  # at a higher rate the window is shorter than a min
 START_GRACE_MS: Final = 10_000  # at the first start the supervisor has not written the routes yet
 UNROUTED_GRACE_MS: Final = 60_000  # SPEC section 3: rows of an unknown uid are kept, with an alarm after this
 BOUNDS: Final = ("outbox_age", "outbox_full")  # reasons for which the outbox drops
-DAMAGE_TOLD_MS: Final = 60_000  # after a start, which is what finds damage; the file stays to be looked at
 
 
 class Teller:
@@ -39,6 +39,7 @@ class Teller:
         self._started_boot_ms = clock.boottime_ms()
         self._latencies: deque[tuple[float, float]] = deque(maxlen=MAX_LATENCIES)
         self._rising = Rising()
+        self._rising.rose("damaged", outbox.damaged_before, clock.monotonic())  # what this start found is news
 
     def beat(self, instance: bytes, connections: Iterable[Connection], routes: RouteFile) -> PublisherBeat:
         """Return the heartbeat of this second."""
@@ -60,6 +61,7 @@ class Teller:
         account = {"taken": total.taken, "delivered": total.delivered, "waiting": total.waiting}
         dropped = {f"dropped_{reason}": count for reason, count in total.dropped.items()}
         kept = {"set_aside": total.set_aside, "outbox_damaged": stats.damaged, "outbox_refused": stats.refused}
+        kept["outbox_salvaged"] = stats.salvaged
         mqtt = {
             "mqtt_sessions": sum(item.sessions for item in connections),
             "mqtt_disconnects": sum(item.losses for item in connections),
@@ -120,8 +122,8 @@ class Teller:
             yield "outbox", f"the outbox is at its bound: the oldest readings are dropped, {bound} so far"
         if stats.total.set_aside:
             yield "outbox", f"{stats.total.set_aside} readings are set aside: the broker never takes them"
-        told = self._clock.boottime_ms() - self._started_boot_ms < DAMAGE_TOLD_MS  # a start is what finds it
-        if stats.damaged and (self._rising.rose("damaged", stats.damaged, now) or told or stats.salvaging):
-            yield "outbox", f"{stats.damaged} damaged files of the outbox are set aside"
+        if self._rising.rose("damaged", stats.damaged, now) or stats.salvaging:
+            lost = stats.total.dropped.get(DAMAGED, 0)
+            yield "outbox", f"the outbox was damaged: {stats.salvaged} readings are taken back, {lost} are lost so far"
         if self._rising.rose("refused", stats.refused, now):
             yield "disk", "the outbox's disk refuses: readings wait in the journals of their workers"

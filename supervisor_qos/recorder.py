@@ -139,8 +139,10 @@ class Recorder:
 def _metrics(judged: Judged) -> dict[str, float]:
     beat = judged.worker.beat
     own = {name: float(count) for name, count in beat.counters.items() if name not in NETWORK}
-    told = asdict(judged.worker.delivery).items()
-    delivery = {f"delivery_{name}": float(count) for name, count in told if not name.endswith("_ms")}
+    told = asdict(judged.worker.delivery)
+    dropped = {f"dropped_{reason}": count for reason, count in told.pop("reasons").items()}
+    told = {name: count for name, count in told.items() if not name.endswith("_ms")} | dropped
+    delivery = {f"delivery_{name}": float(count) for name, count in told.items()}
     return own | dict(beat.gauges) | delivery | {"starts": float(judged.history.counted)}
 
 
