@@ -56,6 +56,7 @@ def status(meter_id: str, as_json: bool) -> int:
     now = SystemClock().wall_ms()
     if as_json:
         document = meter_document(meter, state) | {"latest": latest_document(latest), "metrics": dict(state.metrics)}
+        document["facts"] = dict(state.facts)
         show_json(document | {"alarms": list(map(alarm_document, alarms))})
     else:
         show_pairs(_described(meter, state, now))
@@ -176,6 +177,7 @@ def _described(meter: "Meter", state: "MeterStateRow", now_ms: int) -> dict[str,
         "state": f"{state.status} {state.detail or state.cause}".rstrip(),
         "worker": f"process {state.process_id}" if state.process_id else "none",
         "last error": state.last_error,
+        "backfill": state.facts.get("backfill", "") if wish.backfill else "not wished",
         "serial number": state.serial_number,
         "firmware": state.firmware_version,
         "last read": age_text(state.last_read_ms, now_ms),
