@@ -173,12 +173,6 @@ class Refusing(Row):
     stage = RULED
     may_raise = frozenset({"publish", "connection"})
 
-    def why_not(self) -> str:
-        return (
-            "Mosquitto 2.0 ends the session of whom it denies a topic by a rule that came later; "
-            "see tests/integration/test_publisher_mqtt.py"
-        )
-
     def bound_s(self, plant: Plant) -> float:
         return BACK_S + 60.0 + plant.interval_s if not plant.short else 20.0
 
@@ -191,7 +185,7 @@ class Refusing(Row):
     def inject(self, plant: Plant, hit: Touched) -> None:
         (meter,) = hit.undelivered
         rules = [f"topic write meters/{name}/telemetry" for name in plant.meters if name != meter]
-        plant.broker_rules(["topic read #", "topic write bridges/#", *rules])
+        plant.broker_rules(["topic read #", "topic write bridges/#", "topic write meters/+/status", *rules])
 
     def clear(self, plant: Plant, hit: Touched) -> None:
         plant.broker_rules([])
