@@ -6,13 +6,27 @@ PYTHON ?=
 FUZZ_INPUTS ?= 200000
 FUZZ_SECONDS ?= 120
 FUZZ_RESULT ?=
+CHAOS_MINUTES ?=
+CHAOS_ROWS ?=
+CHAOS_RESULT ?=
+SOAK_METERS ?= 200
+SOAK_MINUTES ?= 30
+SOAK_INTERVAL ?= 10
+SOAK_RESULT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := common poller publisher supervisor_qos admin_api
 PYTEST := $(BIN)/python -m pytest
 CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
 
-.PHONY: run test check lint packages system bench bench-dlms fuzz meters clean help
+# A program that tests need, and the Debian package that has it.
+DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprogs mount=mount ip=iproute2
+
+# Tests that wait for nobody: two processes run them in half the time. All others have processes, ports and clocks of
+# their own, and take turns.
+ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
+
+.PHONY: run test check lint packages system bench bench-dlms fuzz chaos soak meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -24,13 +38,19 @@ help:
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
+	@echo "make chaos    faults against the real product, one table; CHAOS_MINUTES=60 is the long form (CHAOS_ROWS, CHAOS_RESULT)"
+	@echo "make soak     200 meters for half an hour and no faults: what grows, what restarts (SOAK_METERS, SOAK_MINUTES)"
 	@echo "make clean    removes .venv and caches; the state directory stays"
 
 run: $(VENV)/.run
 	@exec $(BIN)/meterctl run --embedded --state $(STATE)
 
+# Both parts are run, so that one look shows everything.
 test: $(VENV)/.test packages lint
-	$(PYTEST) --hypothesis-profile=long
+	@failed=0; \
+	$(PYTEST) --hypothesis-profile=long -n 2 --dist loadscope $(ALONE) || failed=1; \
+	$(PYTEST) --hypothesis-profile=long $(addprefix --ignore=,$(ALONE)) || failed=1; \
+	exit $$failed
 
 check: $(VENV)/.test lint
 	$(PYTEST) tests/unit tests/properties tests/house -m "not slow"
@@ -56,6 +76,15 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) $(if $(FUZZ_RESULT),--result $(FUZZ_RESULT))
 	$(BIN)/python -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 
+# The short form, under eight minutes; with CHAOS_MINUTES the long one, which CHAOS_RESULT lets go on where it ended.
+chaos: $(VENV)/.test packages
+	$(BIN)/python -m tests.chaos $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES),--short) \
+		$(if $(CHAOS_ROWS),--rows $(CHAOS_ROWS)) $(if $(CHAOS_RESULT),--result $(CHAOS_RESULT) --resume)
+
+soak: $(VENV)/.test packages
+	$(BIN)/python -m tests.soak --meters $(SOAK_METERS) --minutes $(SOAK_MINUTES) --interval $(SOAK_INTERVAL) \
+		$(if $(SOAK_RESULT),--result $(SOAK_RESULT))
+
 # All four are run, so that one look shows everything.
 lint: $(VENV)/.test
 	@failed=0; for tool in "ruff check ." "ruff format --check ." "mypy $(CODE) tests" lint-imports; do \
@@ -68,11 +97,14 @@ clean:
 
 # What the tests need from Debian. Without root it says what will be skipped; with CI set a skipped test is a failed one.
 packages:
-	@if PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then exit 0; fi; \
+	@missing=""; for pair in $(DEBIAN); do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${pair%%=*}" >/dev/null || missing="$$missing $${pair#*=}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends mosquitto; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
 	else \
-		echo "mosquitto is not installed: tests against a real broker are skipped (apt-get install mosquitto)" >&2; \
+		echo "not installed, tests that need it are skipped:$$missing (apt-get install$$missing)" >&2; \
 	fi
 
 $(VENV)/bin/python:
