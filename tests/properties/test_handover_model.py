@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from common.journal import JournalLimits
+from common.reading import Source
 from tests.support.handover import UID, World
 
 SHM = Path("/dev/shm")  # a file system in memory, where there is one: a death is not a power cut
@@ -36,14 +37,19 @@ class Handover(RuleBasedStateMachine):
 
     # ---- the worker
 
-    @rule(count=st.integers(1, 6), size=st.sampled_from((0, 10, 900)), full=st.sampled_from((False, False, True)))
-    def take_readings(self, count: int, size: int, full: bool) -> None:
-        """Take some readings; the disk may refuse them."""
+    @rule(
+        count=st.integers(1, 6),
+        size=st.sampled_from((0, 10, 900)),
+        full=st.sampled_from((False, False, True)),
+        source=st.sampled_from(Source),
+    )
+    def take_readings(self, count: int, size: int, full: bool, source: Source) -> None:
+        """Take some readings, from the meter's present or its memory; the disk may refuse them."""
         self.start_worker()
         self.world.disk.full = full
         for _ in range(count):
             alive = self.world.feed is not None
-            told = self.world.publish(self.next, size)
+            told = self.world.publish(self.next, size, source)
             if alive:
                 {True: self.taken, False: self.refused, None: self.unsure}[told].append(self.next)
             self.next += 1
@@ -99,6 +105,11 @@ class Handover(RuleBasedStateMachine):
     @rule(left=steps)
     def let_publisher_die_soon(self, left: int) -> None:
         self.world.publisher_fuse.left = left
+
+    @rule()
+    def behead_outbox(self) -> None:
+        """Lose the head of the outbox's file: the next start takes everything back."""
+        self.world.behead_outbox()
 
     @rule(limit=st.integers(1, 5))
     def deliver(self, limit: int) -> None:

@@ -15,11 +15,13 @@ from common.envelope import Envelope, decode
 from common.heartbeat import WorkerBeat
 from common.journal import Journal, JournalLimits
 from common.journal_segment import RECORD_OVERHEAD, read_segment
-from common.reading import Quantity, Reading
+from common.reading import Quantity, Reading, Source
 from common.routes import Mode, Route
 from poller.feed import Feed
 from publisher.intake import Intake
 from publisher.outbox import Lane, Outbox
+from publisher.outbox_file import FILE
+from publisher.outbox_salvage import PAGE
 from tests.support.crashing import Crash, Disk, Fuse, FusedConnection
 from tests.support.still_clock import StepClock
 
@@ -28,9 +30,10 @@ ROUTE = Route(UID, "meter-1", Mode.GENERIC, "broker", "meters/meter-1/telemetry"
 MAX_ROUNDS = 400  # of a heartbeat, all messages and a second, until everything must have arrived
 
 
-def reading(number: int, size: int = 0) -> Reading:
+def reading(number: int, size: int = 0, source: Source = Source.LIVE) -> Reading:
     """Return a reading that is told by its number; ``size`` makes it longer."""
-    return Reading((Quantity("active_energy", "1-0:1.8.0*255", number, 0, 30), Quantity("note", "0-0:0", "x" * size)))
+    quantities = (Quantity("active_energy", "1-0:1.8.0*255", number, 0, 30), Quantity("note", "0-0:0", "x" * size))
+    return Reading(quantities, source=source)
 
 
 def number_of(octets: bytes) -> int:
@@ -72,7 +75,7 @@ class WorkerEnd:
         self._wire.to_worker_lane.clear()
         return arrived
 
-    def close(self) -> None:
+    def close(self, *, lingers: bool = True) -> None:
         pass
 
 
@@ -155,11 +158,11 @@ class World:
         assert self.outbox is not None
         return (self.outbox.cursor(UID, envelope.epoch) or 0) >= envelope.seq
 
-    def publish(self, number: int, size: int = 0) -> bool | None:
+    def publish(self, number: int, size: int = 0, source: Source = Source.LIVE) -> bool | None:
         """Take a reading; return what the worker was told, None when it died on the way."""
         told: list[bool] = []
         with self.as_worker():
-            told += [self.feed.publish(reading(number, size))] if self.feed else []
+            told += [self.feed.publish(reading(number, size, source))] if self.feed else []
         return told[0] if told else None
 
     def beat(self) -> None:
@@ -201,6 +204,14 @@ class World:
             self.outbox._file.close()
         self.outbox = self.intake = None
         self.wire.back.clear()
+
+    def behead_outbox(self) -> None:
+        """Kill the publisher, then lose the first page of its file."""
+        self.kill_publisher()
+        path = self.root / "outbox" / FILE
+        if path.exists() and path.stat().st_size > PAGE:
+            with path.open("r+b") as stream:
+                stream.write(bytes(PAGE))
 
     def handle(self, subscribed: int, back: int) -> None:
         """Let messages arrive and be handled as one turn."""
