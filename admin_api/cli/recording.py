@@ -72,7 +72,6 @@ class Recorder:
         if self._connected:
             self._client.disconnect(properties=_expiry(0, PacketTypes.DISCONNECT) if self._is_5 else None)
             self._client.loop_misc()
-        self._client._reset_sockets()  # its wake-up pair too, which it leaves to the garbage collector
         if self._file:
             self._file.close()
 
