@@ -423,3 +423,37 @@ def test_the_state_directory_may_be_named_after_the_command(
     assert answer(["list"]) == 0, "state in this directory"
     assert answer(["--state", str(tmp_path / "other"), "list", "--state", str(state)]) == 0, "the nearest wins"
     assert capsys.readouterr().err == ""
+
+
+# ranges of load profiles
+
+
+def test_a_range_by_hand_is_a_command_with_moments_in_utc(meterctl: Meterctl, store: Store) -> None:
+    meterctl("add", "house 7", "--host", "10.0.0.1")
+    span = ("--from", "2026-01-02T03:00", "--to", "2026-01-02T05:00+01:00", "--no-wait")
+    ended = meterctl("backfill", "house 7", *span, "--json")
+    assert (ended.code, ended.document["state"]) == (0, "pending")
+    row = store.commands.get(str(ended.document["id"]))
+    assert (row.verb, row.arguments) == ("backfill", {"from_ms": 1_767_322_800_000, "to_ms": 1_767_326_400_000})
+    assert meterctl("backfill", "house 7", *span).out.startswith("house 7: under way, command ")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("house 7", "--from", "yesterday"), "bad_moment"),
+        (("house 7", "--from", "1950-01-01"), "bad_moment"),
+        (("house 7", "--from", "2026-01-02", "--to", "2026-01-01"), "bad_moment"),
+        (("house 8", "--from", "2026-01-02"), "no_such_meter"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(words: tuple[str, ...], kind: str, meterctl: Meterctl) -> None:
+    meterctl("add", "house 7", "--host", "10.0.0.1")
+    ended = meterctl("backfill", *words, "--json")
+    assert (ended.code, ended.error["kind"]) == (2, kind)
+
+
+def test_a_meter_may_be_wished_without_what_it_missed(meterctl: Meterctl, store: Store) -> None:
+    meterctl("add", "house 7", "--host", "10.0.0.1", "--no-backfill", "--load-profile", "1-0:99.2.0")
+    wish = store.meters.by_name("house 7").wish
+    assert (wish.backfill, wish.load_profile) == (False, "1-0:99.2.0")

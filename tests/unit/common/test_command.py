@@ -16,6 +16,12 @@ def test_a_result_names_its_command() -> None:
     assert CommandResult.from_body(result.to_body("id-1")) == ("id-1", result)
 
 
+def test_progress_is_told_and_a_result_of_an_earlier_version_has_none() -> None:
+    result = CommandResult(True, progress="40 %")
+    assert CommandResult.from_body(result.to_body("id-1")) == ("id-1", result)
+    assert CommandResult.from_body(CommandResult(True).to_body("id-1")[:5]) == ("id-1", CommandResult(True))
+
+
 def test_a_long_detail_is_cut_and_still_accepted() -> None:
     result = CommandResult(False, error_detail="x" * 10_000)
     assert CommandResult.from_body(result.to_body("id"))[1].error_detail == "x" * MAX_DETAIL

@@ -7,7 +7,7 @@ from common.diagnostic import Diagnostic, LineFrame
 from common.envelope import Envelope, Kind, encode
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
 from common.meter_state import MeterState
-from common.reading import Quantity, Reading
+from common.reading import Quantity, Reading, Source
 from supervisor_qos.health import NEVER_S
 from supervisor_qos.observer import Observer
 
@@ -163,3 +163,12 @@ def test_diagnostics_wait_to_be_written_and_are_bounded(monkeypatch: pytest.Monk
     observer.diagnostics.clear()
     observer.take(encode(Envelope(Kind.DIAGNOSTIC, UID, body={})), 1000)
     assert observer.refused["bad_diagnostic"] == 1
+
+
+def test_a_row_of_the_load_profile_is_no_sign_that_the_meter_is_read() -> None:
+    observer = Observer()
+    observer.take(beat(), 1000)
+    row = Reading((Quantity("active_energy", "1-0:1.8.0", 7),), source=Source.PROFILE)
+    observer.take(encode(Envelope(Kind.READING, UID, EPOCH, 1, 500, 900, body=row.to_body())), 1000)
+    assert observer.take_latest() == {}
+    assert observer.workers[UID].read_ms == 0

@@ -91,6 +91,14 @@ def test_an_answer_ends_the_command(store: Store, meter: Meter, orders: Orders) 
     assert (row.state, row.error_kind) == (CommandState.FAILED, "no_route")
 
 
+def test_an_answer_with_progress_is_not_the_end(store: Store, meter: Meter, orders: Orders) -> None:
+    number = insert(store, meter, "backfill")
+    orders.dispatch({meter.uid}, {})
+    orders.finish([(number, CommandResult(ok=True, progress="40 %, 12 rows"))])
+    row = store.commands.get(number)
+    assert (row.state, row.progress, row.finished_ms) == (CommandState.DISPATCHED, "40 %, 12 rows", None)
+
+
 def test_what_nobody_answers_expires(store: Store, meter: Meter, orders: Orders, clock: StillClock) -> None:
     number = insert(store, meter, "read")
     orders.dispatch({meter.uid}, {})

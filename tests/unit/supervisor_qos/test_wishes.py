@@ -48,6 +48,20 @@ def test_only_enabled_measurements_are_read() -> None:
     assert (only.key, only.interval_s) == ("voltage_l1", 10.0)
 
 
+@pytest.mark.parametrize(("wished", "told"), [("", "1-0:99.1.0"), ("1-1:99.1.0", "1-1:99.1.0")])
+def test_a_load_profile_is_where_it_is_wished_else_where_the_standard_puts_it(wished: str, told: str) -> None:
+    file = wishes.worker_file(meter(replace(WISH, load_profile=wished)), SETTINGS.paths, clock_synchronised=False)
+    assert (file.backfill, file.load_profile) == (True, told)
+
+
+def test_rows_have_the_names_of_what_is_not_read_live() -> None:
+    file = wishes.worker_file(meter(), SETTINGS.paths, clock_synchronised=False)
+    names = {item.key: item.obis for item in file.row_names}
+    assert names["frequency"] == "1-1:14.7.0"
+    assert names["active_energy_export"] == "1-1:2.8.0"
+    assert "voltage_l1" not in names
+
+
 def test_limits_of_a_wish_replace_defaults_and_keep_their_type() -> None:
     limits = wishes.worker_file(meter(), SETTINGS.paths, clock_synchronised=False).limits
     assert (limits.reply_timeout_s, limits.breaker_failures, limits.connect_timeout_s) == (7.0, 3, 5.0)
