@@ -106,11 +106,13 @@ class Stage:
         )
 
 
-PLAIN: Final = Stage("plain")
+LOG: Final = ("--log-limit", str(8 << 30))
+"""Octets: the auditor needs all of the simulator's log; 200 000 cycles are 200 MB."""
+PLAIN: Final = Stage("plain", LOG)
 HOOK: Final = Path(__file__).parent / "hook"
-PROXIED: Final = Stage("proxied", proxied=True, environment={"PYTHONPATH": str(HOOK)})
+PROXIED: Final = Stage("proxied", LOG, proxied=True, environment={"PYTHONPATH": str(HOOK)})
 """Its workers turn on one spot when they get SIGUSR2 (``hook``)."""
-RULED: Final = Stage("ruled", proxied=True, rules=True)
+RULED: Final = Stage("ruled", LOG, proxied=True, rules=True)
 
 
 @dataclass(frozen=True, slots=True)
