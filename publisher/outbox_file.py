@@ -16,6 +16,7 @@ from common.errors import Hopeless
 from common.routes import Mode, Route
 
 FILE: Final = "outbox.db"
+SUFFIXES: Final = ("-shm", "-wal", "-journal", "")  # of the files that SQLite makes
 SUSPECT: Final = "suspect"  # made when damage was met while running: the next start checks the whole file
 SCHEMA: Final = 3
 MAX_BAD: Final = 3  # damaged files kept for a person to look at
@@ -72,6 +73,7 @@ class OutboxFailed(Hopeless):
 def open_file(directory: Path) -> sqlite3.Connection:
     """Return a connection to a sound outbox; a damaged one is set aside first. Raise OutboxFailed."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _clear_the_way(directory)
     try:
         return _connect(directory)
     except FAILURES as error:
@@ -82,6 +84,15 @@ def open_file(directory: Path) -> sqlite3.Connection:
         return _connect(directory)
     except FAILURES as error:
         raise OutboxFailed(f"{directory / FILE}: {error}") from None
+
+
+def _clear_the_way(directory: Path) -> None:
+    """Rename directories that lie where our files should be: SQLite would say no more than that it cannot open them."""
+    number = damaged_files(directory) + 1
+    for suffix in SUFFIXES:
+        path = directory / f"{FILE}{suffix}"
+        if path.is_dir():
+            path.rename(directory / f"{FILE}.bad-{number}{suffix}")
 
 
 def damaged_files(directory: Path) -> int:
@@ -175,14 +186,15 @@ def is_suspect(directory: Path) -> bool:
 def set_aside(directory: Path) -> None:
     """Rename the file, so that the next opening begins a new one; the oldest that was set aside makes room."""
     number = damaged_files(directory) + 1
-    for suffix in ("-shm", "-wal", ""):
+    for suffix in SUFFIXES:
         path = directory / f"{FILE}{suffix}"
         if path.exists():
             path.rename(directory / f"{FILE}.bad-{number}{suffix}")
     for path in directory.glob(f"{FILE}.bad-*"):
-        if _number(path) <= number - MAX_BAD:
+        if _number(path) <= number - MAX_BAD and not path.is_dir():
             path.unlink()
-    (directory / SUSPECT).unlink(missing_ok=True)
+    with suppress(OSError):
+        (directory / SUSPECT).unlink(missing_ok=True)
 
 
 def _number(path: Path) -> int:

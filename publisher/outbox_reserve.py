@@ -41,8 +41,7 @@ class Reserve:
 
     def release(self) -> None:
         """Give the space to who needs it."""
-        with suppress(OSError):
-            self._path.unlink()
+        release(self._path.parent)
 
     def _allocate(self, size: int) -> None:
         draft = self._path.with_name(f"{NAME}.new")
@@ -55,3 +54,12 @@ class Reserve:
         finally:
             os.close(handle)
         draft.rename(self._path)
+
+
+def release(directory: Path) -> bool:
+    """Give the space of a directory's reserve to who needs it; return False when there was none."""
+    try:
+        (directory / NAME).unlink()
+    except OSError:
+        return False
+    return True

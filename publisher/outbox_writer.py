@@ -27,7 +27,7 @@ from publisher.outbox_file import (
     route_from,
     route_text,
 )
-from publisher.outbox_reserve import Reserve
+from publisher.outbox_reserve import Reserve, release
 from publisher.outbox_rows import Arrival, row_check
 from publisher.outbox_salvage import SavedRow
 
@@ -52,6 +52,16 @@ _ACCOUNT: Final = (
     "INSERT INTO accounts (uid, name, value) VALUES (?, ?, ?)"
     " ON CONFLICT (uid, name) DO UPDATE SET value = value + excluded.value"
 )
+
+
+def _opened(directory: Path) -> sqlite3.Connection:
+    """Return the file's connection; on a disk without an octet left it takes the reserve to open it."""
+    try:
+        return open_file(directory)
+    except OutboxFailed:
+        if not release(directory):
+            raise
+    return open_file(directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,7 @@ class Writer:
 
     def __init__(self, directory: Path, clock: Clock, boot: bytes) -> None:
         self._directory = directory
-        self._db = open_file(directory)
+        self._db = _opened(directory)
         self.refused = 0
         self._routes: dict[int, Route] = {}
         self._route_ids: dict[bytes, tuple[Route, int]] = {}

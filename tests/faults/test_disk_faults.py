@@ -115,6 +115,26 @@ def test_an_outbox_whose_disk_others_have_filled_waits_for_room(small: Path) -> 
 
 
 @root_only
+def test_an_outbox_starts_on_a_disk_without_an_octet_left_and_delivers(small: Path) -> None:
+    clock = StepClock()
+    outbox = opened(small / "outbox", clock)
+    outbox.begin(UID, EPOCH, 1)
+    outbox.take([arrival(seq, clock) for seq in range(1, 11)])
+    outbox.close()
+    free = os.statvfs(small)
+    (small / "foreign").write_bytes(bytes(free.f_bavail * free.f_frsize))
+    assert os.statvfs(small).f_bavail == 0
+    outbox = opened(small / "outbox", clock)
+    assert outbox.take([arrival(11, clock)]) == [Verdict.REFUSED]
+    assert deliver_all(outbox, clock) == list(range(1, 11))
+    assert outbox.stats().total.delivered == 10
+    (small / "foreign").unlink()
+    outbox.trim()
+    assert outbox.take([arrival(11, clock)]) == [Verdict.INSERTED]
+    outbox.close()
+
+
+@root_only
 def test_a_journal_on_a_full_disk_refuses_counts_and_goes_on(small: Path) -> None:
     clock = SystemClock()
     journal = Journal.open(small, UID, clock, BOOT)
