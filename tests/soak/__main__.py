@@ -23,8 +23,8 @@ from tests.support.system import System
 LOOK_S: Final = 10.0
 TELL_S: Final = 300.0
 WARM_UP_MINUTES: Final = 15.0
-"""Until then SQLite's caches (2 MiB a connection), heaps and the first segments of journals fill: the publisher grows by
-8 MiB over its first 20 000 readings, and by nothing over the next."""
+"""Until then SQLite's caches (2 MiB a connection), heaps and the first segments of journals fill: the publisher
+grows by 8 MiB over its first 20 000 readings, and by nothing over the next."""
 SCRAPE_S: Final = 10.0
 START_PER_METER_S: Final = 1.5
 SETTLE_S: Final = 120.0
