@@ -94,6 +94,7 @@ class Changes(Row):
         self._added: dict[str, int] = {}
         self._known: set[str] = set()
         self._token = ""
+        self._mark = ""
         self._times: dict[str, float] = {}
 
     def _count(self, plant: Plant) -> int:
@@ -110,7 +111,8 @@ class Changes(Row):
         """Add them; recovery is counted from here to the first reading of each."""
         made = plant.system.cli_json("token", "create", "--role", "admin", "--label", "chaos")
         self._token = str(cast("dict[str, object]", made)["token"])
-        directory = plant.system.state.parent / f"more-{now().wall_ms}"
+        self._mark = f"more-{now().wall_ms}"  # names of their own: each fleet begins with the same energies
+        directory = plant.system.state.parent / self._mark
         self._fleet = Simulator(directory, self._count(plant), plant.stage.options)
         self._fleet.start()
         began = time.monotonic()
@@ -122,7 +124,7 @@ class Changes(Row):
     def _add(self, plant: Plant, name: str) -> tuple[str, int]:
         assert self._fleet is not None
         body = {
-            "name": f"more-{name}",
+            "name": f"{self._mark}-{name}",
             "ip_address": "127.0.0.1",
             "port": self._fleet.port(name),
             "client_id": int(CLIENT_ID),
@@ -161,14 +163,16 @@ class Changes(Row):
             self._ask(plant, "DELETE", f"/api/meters/{number}")
         wait_until(lambda: self._known == set(plant.system.processes()), 30.0, "the removed programs to go")
         self._times["removed s"] = time.monotonic() - began
+        self._stop()
         return wrong
 
-    def clear(self, plant: Plant, hit: Touched) -> None:
-        """Nothing while the round is on: what was added ends in ``check``."""
-
-    def figures(self, plant: Plant) -> Mapping[str, float | str]:
+    def _stop(self) -> None:
         if self._fleet is not None:
             self._fleet.stop()
+        self._fleet = None
+
+    def figures(self, plant: Plant) -> Mapping[str, float | str]:
+        self._stop()
         return {"meters added": self._count(plant), **{name: round(value, 1) for name, value in self._times.items()}}
 
 
