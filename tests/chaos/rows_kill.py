@@ -19,8 +19,9 @@ RESTART_S: Final = 2.0
 ORPHANS_S: Final = 2.0
 ENDS_S: Final = 0.04
 """What the orderly end of one worker costs on two processors; they all end at once."""
-FLEET_S: Final = 10.0  # 250 workers are back RUNNING after it
-FLEET: Final = 250
+FLEET_S: Final = 10.0
+STARTS_S: Final = 0.17
+"""What one more worker adds to a fleet's start on two processors: each is a program of its own, started by exec."""
 METRICS_S: Final = 3.0
 
 
@@ -53,7 +54,7 @@ class Workers(Row):
     may_raise = ALL_STALE
 
     def bound_s(self, plant: Plant) -> float:
-        return FLEET_S + POLL_S + plant.interval_s
+        return max(FLEET_S, len(plant.meters) * STARTS_S) + POLL_S + plant.interval_s
 
     def touch(self, plant: Plant) -> Touched:
         return touched(plant.meters, programs=plant.workers(), kills=len(plant.meters))
