@@ -21,6 +21,9 @@ from common.store.store_file import file_identity
 
 KEPT: Final = ("versions", "meters", "meter_configs", "tokens")
 """Parents before their children."""
+COPIED: Final = frozenset({"meters", "tokens"})
+APART: Final = 100_000
+"""Numbers of alarms and the like go on so far above those at the time of the copy: none is ever given twice."""
 MAGIC: Final = b"SQLite format 3\x00"
 PATIENCE_S: Final = 5.0
 CHECKED_OCTETS: Final = 256 << 20  # a larger file is not read through at each start, only opened
@@ -74,6 +77,7 @@ def copy(path: Path) -> None:
             target.execute("BEGIN")
             for name in KEPT:
                 target.execute(f"CREATE TABLE {name} AS SELECT * FROM store.{name}")  # noqa: S608  # our own names
+            target.execute("CREATE TABLE numbers AS SELECT name, seq FROM store.sqlite_sequence")
             target.execute("COMMIT")
         _sync(draft)
         draft.replace(copy_path(path))
@@ -138,12 +142,21 @@ def fill(path: Path, kept: Path) -> int:
             for name in KEPT:
                 columns = ", ".join(_columns(target, "main", name, _columns(target, "kept", name)))
                 target.execute(f"INSERT OR REPLACE INTO {name} ({columns}) SELECT {columns} FROM kept.{name}")  # noqa: S608
+            _go_on_counting(target)
             target.execute("UPDATE versions SET value = value + 1")
             (meters,) = target.execute("SELECT count(*) FROM meters WHERE deleted_at IS NULL").fetchone()
             target.execute("COMMIT")
     except sqlite3.Error as error:
         raise _told(path, error) from error
     return int(meters)
+
+
+def _go_on_counting(target: sqlite3.Connection) -> None:
+    """``numbers``, in the copy: the highest number that each table has ever given."""
+    for name, number in target.execute("SELECT name, seq FROM kept.numbers").fetchall():
+        target.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        last = number if name in COPIED else number + APART
+        target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
 
 
 def _columns(database: sqlite3.Connection, schema: str, table: str, among: Sequence[str] = ()) -> list[str]:

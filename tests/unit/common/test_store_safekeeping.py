@@ -13,7 +13,7 @@ from common.meter_state import MeterState
 from common.secret import Secret
 from common.store.engine import Store, open_store
 from common.store.errors import StoreDamaged, StoreUnavailable
-from common.store.model import MeterStateRow, Role
+from common.store.model import MeterStateRow, Role, Severity
 from common.store.safekeeping import SET_ASIDE, copy_path
 from common.vault import Vault
 from tests.support.installation import StillClock, unresolved, wish
@@ -99,6 +99,18 @@ def test_a_wish_made_after_the_restoring_has_a_new_id_and_raises_the_version(
         assert store.wishes_version() > before
         assert store.meters.add(replace(wish(), name="c", port=3), "test").id not in {1, 2}
     assert kept
+
+
+def test_the_number_of_an_alarm_is_never_given_twice(tmp_path: Path, clock: StillClock) -> None:
+    with opened(tmp_path, clock) as store:
+        store.alarms.raise_("one", Severity.WARNING, "disk", "before the copy")
+        store.keep()
+        store.alarms.raise_("two", Severity.WARNING, "disk", "after the copy")
+        before = {alarm.id for alarm in store.alarms.active()}
+    _remove(tmp_path)
+    with opened(tmp_path, clock) as store:
+        store.alarms.raise_("three", Severity.WARNING, "disk", "of the new store")
+        assert {alarm.id for alarm in store.alarms.active()}.isdisjoint(before)
 
 
 def test_a_sound_store_is_never_replaced(tmp_path: Path, kept: list[object], clock: StillClock) -> None:
