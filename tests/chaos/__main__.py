@@ -7,6 +7,7 @@ file of results as Markdown, `--list` the rows. Exits 1 when a row failed.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -147,8 +148,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _end(_number: int, _frame: object) -> None:
+    """Leave nothing running when a run in the background is ended."""
+    sys.exit("ended")
+
+
 def main() -> int:
     """Run; return the exit code."""
+    signal.signal(signal.SIGTERM, _end)
     options = _options()
     if options.list:
         print(as_list(rows().values()), end="")
