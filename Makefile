@@ -34,7 +34,7 @@ help:
 	@echo "make test     the gate and every test; as root it installs the Debian packages that the tests need"
 	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
 	@echo "make system   the tests of the whole product under supervisord, with kills"
-	@echo "make bench    the numbers: latency, CPU and memory of this machine"
+	@echo "make bench    the numbers: latency, CPU and memory of this machine, and how fast a backlog drains"
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
@@ -63,6 +63,7 @@ meters: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.drain
 
 bench-dlms: $(VENV)/.test
 	$(BIN)/python -m tests.bench.dlms
