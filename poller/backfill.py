@@ -255,19 +255,28 @@ def settled(state: State, intent: Intent, taken: int) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How large a window is, so that it fits between two polls. ``expected_s``: what the next one may cost."""
+    """How large a window is, so that it fits between two polls. ``expected_s``: what the next one may cost.
+
+    ``starved``: not even the smallest fits; then a window that comes seldom may cost more.
+    """
 
     size: int = FIRST_WINDOW_MS
     expected_s: float = 0.0
+    starved: bool = False
 
-    def after(self, length: int, cost_s: float, room_s: float) -> "Pace":
-        """Return the pace after a window of a length took its time, where there was so much room for it."""
-        if cost_s > room_s:
-            return Pace(max(LEAST_WINDOW_MS, min(self.size, length) // 2), cost_s / 2)
-        if 2 * cost_s <= room_s:
-            return Pace(min(MAX_WINDOW_MS, 2 * self.size), min(2 * cost_s, room_s))
-        return replace(self, expected_s=cost_s)
+    def after(self, length: int, cost_s: float, room_s: float, seldom_s: float) -> "Pace":
+        """Return the pace after a window of a length took its time, where there was so much room for it.
+
+        ``seldom_s``: what a window may cost when the polls leave no room for any.
+        """
+        starved = cost_s > room_s and (self.starved or length <= LEAST_WINDOW_MS)
+        allowed = max(room_s, seldom_s) if starved else room_s
+        if cost_s > allowed:
+            return Pace(max(LEAST_WINDOW_MS, min(self.size, length) // 2), cost_s / 2, starved)
+        if 2 * cost_s <= allowed:
+            return Pace(min(MAX_WINDOW_MS, 2 * self.size), 2 * cost_s, starved)
+        return Pace(self.size, cost_s, starved)
 
     def smaller(self) -> "Pace":
         """Return the pace after a window did not come to its end in time."""
-        return Pace(max(LEAST_WINDOW_MS, self.size // 2), self.expected_s)
+        return replace(self, size=max(LEAST_WINDOW_MS, self.size // 2))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from poller.backfill_rows import ProfileSource, WindowRows
 
 STARVED_S: Final = 60.0  # one window in this time, though it does not fit between two polls
-LEAST_ROOM_S: Final = 2.0  # such a window may cost as much, though the polls leave less: a tick or two are missed
+SELDOM_S: Final = 2.0  # such a window may cost as much, though the polls leave less: a tick or two are missed
 WINDOW_S: Final = 10.0  # after it no further request of a window is begun; a meter is stale after 20 s
 MAX_WINDOW_S: Final = 120.0  # as far as that grows for a window that cannot be made smaller: a whole buffer
 RETRY: Final = Backoff(5.0, 600.0)
@@ -248,7 +248,7 @@ class Backfiller:
         if self._pace.expected_s > room_s and now - self._window_at < STARVED_S:
             return
         self._window_at = now
-        self._fill(window, max(room_s, LEAST_ROOM_S))
+        self._fill(window, room_s)
 
     def _next(self) -> Window | None:
         now = self._clock.monotonic()
@@ -308,7 +308,7 @@ class Backfiller:
             return
         finally:
             self.reading = False
-        self._pace = self._pace.after(window.span.length, self._clock.monotonic() - started, room_s)
+        self._pace = self._pace.after(window.span.length, self._clock.monotonic() - started, room_s, SELDOM_S)
         self._failures, self._costs, self._patience_s = 0, 0, WINDOW_S
         self._blames.clear()
         self._publish(window, found)

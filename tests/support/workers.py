@@ -111,10 +111,14 @@ class Ends:
             if envelope.kind is Kind.DIAGNOSTIC:
                 self.diagnostics.append(heard.octets)
             if envelope.kind is Kind.RESULT:
-                self.results.update([CommandResult.from_body(envelope.body)])
+                self._conclude(*CommandResult.from_body(envelope.body))
             elif envelope.kind is Kind.HEARTBEAT:
                 self.beats.append(WorkerBeat.from_body(envelope.body))
                 self.beat_times.append(time.monotonic())
+
+    def _conclude(self, command: str, result: CommandResult) -> None:
+        if not result.progress:
+            self.results[command] = result
 
     def _take(self, envelope: Envelope) -> None:
         self.readings.append((envelope, Reading.from_body(envelope.body)))

@@ -194,21 +194,33 @@ def test_a_crash_without_an_intent_changes_nothing() -> None:
     [
         (0.1, 1.0, 2 * FIRST_WINDOW_MS, 0.2),
         (0.8, 1.0, FIRST_WINDOW_MS, 0.8),
-        (3.0, 1.0, FIRST_WINDOW_MS // 2, 1.5),
+        (1.5, 1.0, FIRST_WINDOW_MS // 2, 0.75),
         (0.1, float("inf"), 2 * FIRST_WINDOW_MS, 0.2),
     ],
 )
 def test_a_window_grows_into_the_room_and_shrinks_out_of_it(
     cost: float, room: float, size: int, expected: float
 ) -> None:
-    assert Pace().after(FIRST_WINDOW_MS, cost, room) == Pace(size, expected)
+    assert Pace().after(FIRST_WINDOW_MS, cost, room, 2.0) == Pace(size, expected)
+
+
+@pytest.mark.parametrize(
+    ("cost", "size", "expected"),
+    [(0.6, 2 * LEAST_WINDOW_MS, 1.2), (1.5, LEAST_WINDOW_MS, 1.5), (3.0, LEAST_WINDOW_MS, 1.5)],
+)
+def test_where_not_even_the_smallest_fits_a_seldom_window_may_cost_more(
+    cost: float, size: int, expected: float
+) -> None:
+    pace = Pace(LEAST_WINDOW_MS).after(LEAST_WINDOW_MS, cost, 0.5, 2.0)
+    assert pace == Pace(size, expected, starved=True)
+    assert not pace.after(size, 0.4, 0.5, 2.0).starved
 
 
 def test_windows_have_a_least_and_a_most() -> None:
     pace = Pace()
     for _ in range(20):
-        pace = pace.after(pace.size, 0.0, 1.0)
+        pace = pace.after(pace.size, 0.0, 1.0, 2.0)
     assert pace.size == MAX_WINDOW_MS
     for _ in range(20):
-        pace = pace.after(pace.size, 9.0, 1.0).smaller()
+        pace = pace.after(pace.size, 9.0, 1.0, 2.0).smaller()
     assert pace.size == LEAST_WINDOW_MS
