@@ -29,6 +29,7 @@ PATIENCE_S: Final = 5.0
 CHECKED_OCTETS: Final = 256 << 20  # a larger file is not read through at each start, only opened
 SET_ASIDE: Final = 5  # damaged files that are kept as evidence; the oldest go first
 _SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
+_COUNTING: Final = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
 _MARK: Final = "SELECT (SELECT value FROM versions WHERE name = 'wishes'), (SELECT count(*) FROM tokens), "
 _REVOKED: Final = "(SELECT count(*) FROM tokens WHERE revoked_at IS NULL), (SELECT max(id) FROM tokens)"
 
@@ -152,10 +153,11 @@ def fill(path: Path, kept: Path) -> int:
 
 
 def _go_on_counting(target: sqlite3.Connection) -> None:
-    """``numbers``, in the copy: the highest number that each table has ever given."""
-    for name, number in target.execute("SELECT name, seq FROM kept.numbers").fetchall():
+    """``numbers``, in the copy: the highest number that each table has ever given; one that gave none is not in it."""
+    given = dict(target.execute("SELECT name, seq FROM kept.numbers").fetchall())
+    for (name,) in target.execute(_COUNTING).fetchall():
+        last = given.get(name, 0) + (0 if name in COPIED else APART)
         target.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        last = number if name in COPIED else number + APART
         target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
 
 
