@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from common.heartbeat import Delivery
 from supervisor_qos.health import NOT_HEARD
 from supervisor_qos.judged import Judged
 
@@ -71,15 +72,26 @@ class _Reads:
         return total, succeeded / total if total else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """How much had come by when."""
+
+    at_ms: int
+    produced: int
+    entered: int
+
+
 @dataclass(slots=True)
 class _Meter:
-    """What is remembered of one meter."""
+    """What is remembered of one meter. ``produced`` by its worker and ``entered`` into the outbox, since we count."""
 
     pid: int = 0
     heard_ms: int = 0
     counters: list[int] = field(default_factory=lambda: [0] * len(COUNTERS))
     produced: int = 0
-    samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    taken: int = -1
+    entered: int = 0
+    samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     reads: _Reads = field(default_factory=_Reads)
 
 
@@ -105,6 +117,7 @@ class Shares:
 
     def _look(self, judged: Judged, now_ms: int) -> Figures:
         known = self.meters.setdefault(judged.meter.uid, _Meter())
+        _enter(known, judged.worker.delivery)
         if judged.worker.heard_ms != known.heard_ms:
             _count(known, judged, now_ms)
         expected, overdue = _overdue(known, judged, now_ms)
@@ -128,33 +141,43 @@ def _count(known: _Meter, judged: Judged, now_ms: int) -> None:
     known.reads.add(rises[0], rises[1], now_ms)
     known.produced += rises[2]
     apart_ms = (_window_ms(judged) + round(1000 * judged.stale_s)) // (SAMPLES - 2)
-    if not known.samples or now_ms - known.samples[-1][0] >= apart_ms:
-        known.samples.append((now_ms, known.produced))
+    if not known.samples or now_ms - known.samples[-1].at_ms >= apart_ms:
+        known.samples.append(_Sample(now_ms, known.produced, known.entered))
+
+
+def _enter(known: _Meter, delivery: Delivery) -> None:
+    """Follow what the publisher took of a meter; a count that fell is that of another outbox."""
+    known.entered += max(0, delivery.taken - known.taken) if known.taken >= 0 else 0
+    known.taken = delivery.taken
 
 
 def _overdue(known: _Meter, judged: Judged, now_ms: int) -> tuple[int, int]:
     """Return how many readings should have been delivered by now, of the window's, and how many of them were not.
 
-    Those that wait are the youngest of a stream in order; what was produced within the limit may wait, and what waited
-    when we began to count is not judged until as much time has passed.
+    Those that wait are the youngest of a stream in order; what came within the limit may wait, and what waited when we
+    began to count is not judged until as much time has passed. Journal and outbox are judged each by the words of its
+    own keeper: a reading may be told of by both, and by one of them seconds earlier.
     """
     limit = now_ms - round(1000 * judged.stale_s)
-    if not known.samples or known.samples[0][0] > limit:
+    if not known.samples or known.samples[0].at_ms > limit:
         return 0, 0
     spans = () if judged.health in NOT_HEARD else judged.worker.beat.spans
-    waiting = judged.worker.delivery.waiting + sum(max(0, span.last - span.first_unacknowledged + 1) for span in spans)
-    due, before = _produced_by(known, limit), _produced_by(known, limit - _window_ms(judged))
-    overdue = max(0, waiting - (known.produced - due))
-    return max(due - before, 0), overdue
+    journaled = sum(max(0, span.last - span.first_unacknowledged + 1) for span in spans)
+    due, before = _by(known, limit), _by(known, limit - _window_ms(judged))
+    overdue = (
+        journaled - (known.produced - due.produced),
+        judged.worker.delivery.waiting - (known.entered - due.entered),
+    )
+    return max(due.produced - before.produced, 0), max(0, *overdue)
 
 
-def _produced_by(known: _Meter, at_ms: int) -> int:
-    """Return how many readings there were at a time; before the first sample, as many as at that."""
-    found = known.samples[0][1] if known.samples else 0
-    for sampled_ms, produced in known.samples:
-        if sampled_ms > at_ms:
+def _by(known: _Meter, at_ms: int) -> _Sample:
+    """Return how much there was at a time; before the first sample, as much as at that."""
+    found = known.samples[0]
+    for sample in known.samples:
+        if sample.at_ms > at_ms:
             break
-        found = produced
+        found = sample
     return found
 
 

@@ -27,6 +27,7 @@ class Scene:
         self.counters = {"reads_ok": 5000, "reads_failed": 0, "taken": 1000}
         self.pid = 7
         self.waiting = self.journaled = 0
+        self.entered = 1000
         self.health = Health.FINE
         self.delivering = True
 
@@ -35,6 +36,7 @@ class Scene:
         self.now_ms += 1000
         if self.now_ms % 2000 == 0:
             self.counters["taken"] += 1
+            self.entered += 1
             self.waiting = 0 if self.delivering else self.waiting + 1
         self.counters["reads_ok"] += 10 - failed
         self.counters["reads_failed"] += failed
@@ -44,7 +46,7 @@ class Scene:
         spans = (EpochSpan(b"epoch-01", 1, self.journaled),)
         heard_ms = self.now_ms - self.now_ms % 5000
         beat = WorkerBeat(pid=self.pid, counters=dict(self.counters), spans=spans)
-        worker = Worker(beat=beat, heard_ms=heard_ms, delivery=Delivery(waiting=self.waiting))
+        worker = Worker(beat=beat, heard_ms=heard_ms, delivery=Delivery(waiting=self.waiting, taken=self.entered))
         process = Process("meter-00", ProcessState.RUNNING, pid=self.pid)
         judged = Judged(METER, worker, process, History(), self.health, 20.0)
         return self.shares.look([judged], self.now_ms)[UID]
@@ -81,6 +83,17 @@ def test_what_waits_in_the_journal_waits_as_well_while_its_worker_is_heard(scene
     scene.journaled = 100
     assert scene.look().delivered < 0.5
     scene.health = Health.DOWN
+    assert scene.look().delivered == 1.0
+
+
+def test_a_burst_out_of_a_load_profile_is_not_overdue_whoever_tells_of_it_first(scene: Scene) -> None:
+    scene.play(300)
+    scene.entered += 96
+    scene.waiting = 96
+    assert scene.look().delivered == 1.0
+    scene.counters["taken"] += 96
+    scene.journaled = 96
+    scene.now_ms += 5000
     assert scene.look().delivered == 1.0
 
 
