@@ -86,6 +86,7 @@ class _Meter:
     """What is remembered of one meter. ``produced`` by its worker and ``entered`` into the outbox, since we count."""
 
     pid: int = 0
+    replaced_ms: int = 0
     heard_ms: int = 0
     counters: list[int] = field(default_factory=lambda: [0] * len(COUNTERS))
     produced: int = 0
@@ -136,6 +137,8 @@ def _count(known: _Meter, judged: Judged, now_ms: int) -> None:
     counters = [beat.counters.get(name, 0) for name in COUNTERS]
     before = known.counters if beat.pid == known.pid else [0] * len(COUNTERS)
     first = not known.heard_ms
+    if known.pid and beat.pid != known.pid:
+        known.replaced_ms = now_ms
     rises = [0 if first else max(0, new - old) for new, old in zip(counters, before, strict=True)]
     known.pid, known.heard_ms, known.counters = beat.pid, judged.worker.heard_ms, counters
     known.reads.add(rises[0], rises[1], now_ms)
@@ -161,7 +164,8 @@ def _overdue(known: _Meter, judged: Judged, now_ms: int) -> tuple[int, int]:
     limit = now_ms - round(1000 * judged.stale_s)
     if not known.samples or known.samples[0].at_ms > limit:
         return 0, 0
-    spans = () if judged.health in NOT_HEARD else judged.worker.beat.spans
+    is_new = known.replaced_ms > limit  # a new process has yet to hear what of its journal was taken
+    spans = () if is_new or judged.health in NOT_HEARD else judged.worker.beat.spans
     journaled = sum(max(0, span.last - span.first_unacknowledged + 1) for span in spans)
     due, before = _by(known, limit), _by(known, limit - _window_ms(judged))
     overdue = (

@@ -86,6 +86,13 @@ def test_what_waits_in_the_journal_waits_as_well_while_its_worker_is_heard(scene
     assert scene.look().delivered == 1.0
 
 
+def test_a_new_process_has_yet_to_hear_what_of_its_journal_was_taken(scene: Scene) -> None:
+    scene.play(304)  # a heartbeat is due
+    scene.pid, scene.journaled = 8, 100
+    assert {figures.delivered for figures in scene.play(19)} == {1.0}
+    assert scene.play(10)[-1].delivered < 0.5
+
+
 def test_a_burst_out_of_a_load_profile_is_not_overdue_whoever_tells_of_it_first(scene: Scene) -> None:
     scene.play(300)
     scene.entered += 96
