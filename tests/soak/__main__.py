@@ -7,6 +7,7 @@ known so far, into the result file as well) and exits 1 when anything is beyond 
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -135,6 +136,7 @@ def main() -> int:
     parser.add_argument("--result", type=Path)
     parser.add_argument("--samples", type=Path, help="a file for every sample, JSON lines")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started is ended on the way out
     words = [word for key in KEYS for word in ("--measure", key)]
     with (
         tempfile.TemporaryDirectory(prefix="dlms-soak-") as scratch,
