@@ -88,7 +88,7 @@ def test_what_waits_in_the_journal_waits_as_well_while_its_worker_is_heard(scene
 
 def test_a_new_process_has_yet_to_hear_what_of_its_journal_was_taken(scene: Scene) -> None:
     scene.play(304)  # a heartbeat is due
-    scene.pid, scene.journaled = 8, 100
+    scene.pid, scene.journaled, scene.counters = 8, 100, dict.fromkeys(scene.counters, 0)
     assert {figures.delivered for figures in scene.play(19)} == {1.0}
     assert scene.play(10)[-1].delivered < 0.5
 
