@@ -174,7 +174,7 @@ class Loop:
         parts.reconciler.write_files(clock_synchronised=self.clock_synchronised, facts=parts.observer.facts(FACTS))
         for uid in () if first else changed:
             self._forgive(program_name(uid))
-        parts.orders.finish(parts.observer.take_results())
+        parts.orders.finish(parts.observer.results)
         asked = parts.orders.dispatch(parts.reconciler.wanted(), self.table)
         for name in asked:
             parts.ledger.trust(name)
@@ -193,7 +193,7 @@ class Loop:
         parts = self.parts
         self._look_at_processes()
         grace = self.last_turn_ms < self.grace_until_ms
-        parts.orders.look(self.table)
+        self._guard("orders", lambda: parts.orders.look(self.table))  # a store that is away blinds nobody
         moment = Moment(self.last_turn_ms, grace, self.table, parts.orders.restarts.keys())
         self.judged = parts.watch.judge(parts.reconciler.meters, moment)
         self._measure(grace=grace)
@@ -248,14 +248,16 @@ class Loop:
         parts = self.parts
         states = parts.recorder.load()
         self.measuring.seen = frozenset(states)
-        offset_ms = parts.clock.wall_ms() - parts.clock.boottime_ms()
-        since = parts.clock.wall_ms() - round(parts.ledger.budget.window_s * 1000)
-        starts = parts.store.starts.recent(since)
+        now_ms = parts.clock.wall_ms()
+        offset_ms = now_ms - parts.clock.boottime_ms()
+        starts = parts.store.starts.recent(now_ms - round(parts.ledger.budget.window_s * 1000))
         for name in self.table:
             uid = uid_of(name)
             if uid is not None:
                 known = states[uid].process_id if uid in states else None
-                parts.ledger.seed(name, ((at - offset_ms) / 1000 for at in starts.get(uid, ())), known or 0)
+                # a start of the future was dated by a clock that has been set back since: it would never grow old
+                past = [(at - offset_ms) / 1000 for at in starts.get(uid, ()) if at <= now_ms]
+                parts.ledger.seed(name, past, known or 0)
         self.seeded = True
 
     def _remember_last_words(self) -> None:

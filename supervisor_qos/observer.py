@@ -125,11 +125,6 @@ class Observer:
         found, self.latest = self.latest, {}
         return found
 
-    def take_results(self) -> list[tuple[str, CommandResult]]:
-        """Return the results that came since the last call."""
-        found, self.results = self.results, []
-        return found
-
     def facts(self, names: Sequence[str]) -> dict[bytes, dict[str, str]]:
         """Return what workers found out of their meters, of these names."""
         return {

@@ -5,7 +5,7 @@ person wants restarted. What nobody can answer is refused at once; what nobody a
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,19 +80,30 @@ class Orders:
     def _refuse(self, row: CommandRow, kind: str, detail: str) -> None:
         self.store.commands.finish(row.id, ok=False, error_kind=kind, error_detail=detail)
 
-    def finish(self, results: Iterable[tuple[str, CommandResult]]) -> None:
-        """Write down what was answered: the end of a command, or how far it is."""
-        for command, result in results:
-            if result.progress:
-                self.store.commands.advance(command, result.progress)
-                continue
-            self.store.commands.finish(
-                command,
-                ok=result.ok,
-                result=result.result,
-                error_kind=result.error_kind,
-                error_detail=result.error_detail,
-            )
+    def finish(self, results: list[tuple[str, CommandResult]]) -> None:
+        """Write down what was answered: the end of a command, or how far it is. Raise what the store raises.
+
+        What is written leaves the list: the rest is tried again, so that a store that is away costs no answer.
+        """
+        written = 0
+        try:
+            for command, result in results:
+                self._write_down(command, result)
+                written += 1
+        finally:
+            del results[:written]
+
+    def _write_down(self, command: str, result: CommandResult) -> None:
+        if result.progress:
+            self.store.commands.advance(command, result.progress)
+            return
+        self.store.commands.finish(
+            command,
+            ok=result.ok,
+            result=result.result,
+            error_kind=result.error_kind,
+            error_detail=result.error_detail,
+        )
 
     def look(self, table: Mapping[str, Process]) -> None:
         """End restarts that are done, expire what is overdue."""

@@ -3,8 +3,10 @@
 The loop is driven turn by turn; what a worker does follows from its meter's name.
 """
 
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -68,6 +70,14 @@ class Scene:
         self.parts = wire(settings)
         self.parts.reconciler.scripts = scripts
         self.store = self.parts.store
+        self.loop = Loop(self.parts)
+        self.loop.last_turn_ms = self.parts.clock.boottime_ms()
+
+    def renew(self) -> None:
+        """Another supervisor takes over."""
+        self.parts.bus.close()
+        self.parts = wire(self.parts.settings)
+        self.parts.reconciler.scripts = self.loop.parts.reconciler.scripts
         self.loop = Loop(self.parts)
         self.loop.last_turn_ms = self.parts.clock.boottime_ms()
 
@@ -196,15 +206,37 @@ def test_a_supervisor_that_did_not_run_judges_nobody_by_it(scene: Scene) -> None
     assert scene.loop.counters["decided_dump"] == 0
 
 
+def test_a_store_that_takes_nothing_blinds_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.store.database.BUSY_TIMEOUT_MS", 10)
+    scene.store.close()  # its next connections have no patience
+    meter = scene.add("good", "10.0.0.1")
+    scene.until_state(meter, MeterState.ACTIVE)
+    number = scene.store.commands.insert(meter.uid, "ping", actor="test", timeout_s=0.0)
+    assert scene.store.commands.dispatched(number)
+    scene.loop.judged = []
+    with closing(sqlite3.connect(scene.parts.settings.paths.root / "store.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        scene.until(lambda: scene.loop.judged, 5.0, "a judgement")
+        assert {"supervisor:orders", "supervisor:record"} <= scene.loop.troubles.keys()
+    scene.until(lambda: scene.store.commands.get(number).state is CommandState.EXPIRED, 5.0, "the end of the command")
+
+
+def test_starts_that_a_wrong_clock_dated_do_not_count(scene: Scene) -> None:
+    meter = scene.add("good", "10.0.0.1")
+    scene.until_state(meter, MeterState.ACTIVE)
+    now_ms = scene.parts.clock.wall_ms()
+    for at_ms in (now_ms - 1000, now_ms + 3_600_000):
+        scene.store.starts.record(meter.uid, 1, at_ms, "unplanned")
+    scene.renew()
+    scene.until(lambda: scene.loop.judged, 5.0, "a judgement")
+    assert len(scene.parts.ledger.history(program_name(meter.uid)).starts) == 1
+
+
 def test_a_new_supervisor_finds_everything_as_it_is(scene: Scene) -> None:
     meter = scene.add("good", "10.0.0.1")
     scene.until_state(meter, MeterState.ACTIVE)
     before = {name: process.pid for name, process in scene.real.client.processes().items()}
-    scene.parts.bus.close()
-    scene.parts = wire(scene.parts.settings)
-    scene.parts.reconciler.scripts = scene.loop.parts.reconciler.scripts
-    scene.loop = Loop(scene.parts)
-    scene.loop.last_turn_ms = scene.parts.clock.boottime_ms()
+    scene.renew()
     scene.until(lambda: scene.loop.judged and scene.loop.judged[0].worker.heard_ms, 10.0, "the worker to be heard")
     assert {name: process.pid for name, process in scene.real.client.processes().items()} == before
     assert scene.loop.counters["unplanned_starts"] == 0

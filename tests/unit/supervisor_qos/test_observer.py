@@ -106,12 +106,11 @@ def test_the_last_reading_of_each_meter_is_given_once() -> None:
     assert observer.ages(UID, 7, 1, 3100).read_s == 1.0
 
 
-def test_results_are_given_once() -> None:
+def test_results_are_kept_until_somebody_takes_them() -> None:
     observer = Observer()
     body = CommandResult(ok=True, result={"pong": True}).to_body("id-1")
     observer.take(encode(Envelope(Kind.RESULT, UID, body=body)), 1000)
-    assert [number for number, _ in observer.take_results()] == ["id-1"]
-    assert observer.take_results() == []
+    assert [number for number, _ in observer.results] == ["id-1"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """Commands: to whom, when, and what becomes of those that nobody answers. Against a real store."""
 
+from pathlib import Path
+
 import pytest
 
 from common.command import OUTBOX_DROP, Command, CommandResult
 from common.envelope import Kind, decode
 from common.process_state import Process, ProcessState
 from common.store.engine import Store
+from common.store.errors import StoreUnavailable
 from common.store.model import CommandState, Meter
 from supervisor_qos.orders import Orders
 from supervisor_qos.wishes import program_name
@@ -97,6 +100,20 @@ def test_an_answer_with_progress_is_not_the_end(store: Store, meter: Meter, orde
     orders.finish([(number, CommandResult(ok=True, progress="40 %, 12 rows"))])
     row = store.commands.get(number)
     assert (row.state, row.progress, row.finished_ms) == (CommandState.DISPATCHED, "40 %, 12 rows", None)
+
+
+def test_an_answer_waits_for_a_store_that_is_away(store: Store, meter: Meter, orders: Orders, tmp_path: Path) -> None:
+    number = insert(store, meter, "read")
+    orders.dispatch({meter.uid}, {})
+    answers = [(number, CommandResult(ok=True, result={"values": 3}))]
+    file = tmp_path / "store" / "store.db"
+    away = file.rename(file.with_suffix(".away"))
+    with pytest.raises(StoreUnavailable):
+        orders.finish(answers)
+    away.rename(file)
+    orders.finish(answers)
+    assert store.commands.get(number).result == {"values": 3}
+    assert answers == []
 
 
 def test_what_nobody_answers_expires(store: Store, meter: Meter, orders: Orders, clock: StillClock) -> None:
