@@ -7,7 +7,7 @@ within a period, or a clock that was set back into one, adds to what is there. N
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, select
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.store.database import Database, Way
@@ -59,10 +59,14 @@ class Periods:
         return SystemCounts(**{name: int(value) for name, value in row.items()})
 
     def trim(self, now_ms: int) -> None:
-        """Forget what is older than KEPT_MS."""
+        """Forget what is older than KEPT_MS, and what a clock dated that has been set back since.
+
+        Periods of the future would be summed up in every report until that time has come.
+        """
         with self._database.begin(Way.STATE) as connection:
             for table in (meter_periods, system_periods):
-                connection.execute(delete(table).where(table.c.at_ms < now_ms - KEPT_MS))
+                gone = or_(table.c.at_ms < now_ms - KEPT_MS, table.c.at_ms > now_ms + PERIOD_MS)
+                connection.execute(delete(table).where(gone))
 
 
 def _rows(connection: Connection, query: Select[*tuple[object, ...]], uid: bytes | None) -> Sequence[RowMapping]:

@@ -45,12 +45,15 @@ class Item:
 
 
 def due(row: AlarmRow, told: Set[str], wishes: Wishes, now_ms: int) -> str:
-    """Return the change of an alarm that a channel has to be told, nothing if none; ``told``: changes known already."""
+    """Return the change of an alarm that a channel has to be told, nothing if none; ``told``: changes known already.
+
+    An alarm of the future, which a clock that has been set back since dated, is not held back.
+    """
     if _RANK[row.severity] < _RANK[wishes.min_severity]:
         return ""
     change = f"{AT}{row.severity}"
     if row.cleared_at is None:
-        return change if change not in told and now_ms - row.raised_at >= wishes.hold_ms else ""
+        return change if change not in told and not 0 <= now_ms - row.raised_at < wishes.hold_ms else ""
     if any(each.startswith(AT) for each in told):
         return CLEARED if wishes.resolved and CLEARED not in told else ""
     lasted_ms, ago_ms = row.cleared_at - row.raised_at, now_ms - row.cleared_at
@@ -58,8 +61,11 @@ def due(row: AlarmRow, told: Set[str], wishes: Wishes, now_ms: int) -> str:
 
 
 def may_send(times_ms: Sequence[int], wishes: Wishes, now_ms: int) -> bool:
-    """Return whether a letter may go now; ``times_ms``: when the last ones went, ascending."""
-    recent = [at for at in times_ms if now_ms - at < HOUR_MS]
+    """Return whether a letter may go now; ``times_ms``: when the last ones went, ascending.
+
+    Those of the future were dated by a clock that has been set back since: nobody waits for it to catch up.
+    """
+    recent = [at for at in times_ms if 0 <= now_ms - at < HOUR_MS]
     return len(recent) < wishes.per_hour and (not recent or now_ms - recent[-1] >= wishes.digest_ms)
 
 

@@ -51,3 +51,11 @@ def test_what_is_older_than_eight_days_is_forgotten(store: Store) -> None:
     store.periods.trim(SECOND + KEPT_MS)
     assert store.periods.meters(0)[A].taken == 2
     assert store.periods.system(0) == SystemCounts()
+
+
+def test_what_a_clock_dated_that_was_set_back_is_in_no_report(store: Store) -> None:
+    later = THIRD + 1000 * PERIOD_MS
+    store.periods.add({(FIRST, A): {"taken": 1}, (later, A): {"taken": 2}}, {later: {"mqtt_sessions": 1}})
+    store.periods.trim(FIRST + PERIOD_MS // 2)
+    assert store.periods.meters(0)[A].taken == 1
+    assert store.periods.system(0) == SystemCounts()

@@ -59,6 +59,7 @@ LONG = replace(ROW, raised_at=NOW - 700_000, cleared_at=NOW - 20_000)
         (SHORT, {"at_error"}, Wishes(resolved=False), ""),
         (LONG, set(), WISHES, "at_error"),
         (replace(LONG, cleared_at=NOW - RECENT_MS - 1, raised_at=NOW - 5 * RECENT_MS), set(), WISHES, ""),
+        (replace(ROW, raised_at=NOW + 3650 * 24 * HOUR_MS), set(), WISHES, "at_error"),
     ],
     ids=[
         "raised",
@@ -74,6 +75,7 @@ LONG = replace(ROW, raised_at=NOW - 700_000, cleared_at=NOW - 20_000)
         "the end is not wanted",
         "came and went while nobody looked",
         "that is long ago",
+        "dated by a clock that was set back",
     ],
 )
 def test_what_is_due(row: AlarmRow, told: set[str], wishes: Wishes, change: str) -> None:
@@ -90,8 +92,18 @@ def test_what_is_due(row: AlarmRow, told: set[str], wishes: Wishes, change: str)
         ([3500, 3000, 2500, 2000], True),
         (list(range(3590, 390, -270)), False),
         ([3601, *range(3590, 2000, -400)], True),
+        ([-60, -3600, -86_400], True),
     ],
-    ids=["the first", "after the digest", "within it", "at its end", "four an hour", "twelve an hour", "an hour ago"],
+    ids=[
+        "the first",
+        "after the digest",
+        "within it",
+        "at its end",
+        "four an hour",
+        "twelve an hour",
+        "an hour ago",
+        "to come",
+    ],
 )
 def test_when_a_letter_may_go(ages_s: list[int], allowed: bool) -> None:
     assert may_send([NOW - 1000 * age for age in ages_s], WISHES, NOW) is allowed
@@ -144,5 +156,7 @@ def test_no_part_of_a_url_is_left_in_an_error() -> None:
     url = Secret("mailto://ann:s3cr-et@mail.example/?to=bob%40x.example")
     text = redacted("login of ann with s3cr-et at mail.example for bob%40x.example failed", url)
     assert text == "login of *** with *** at *** for *** failed"
+    plain = redacted("login of ann with s3cr@et:7 failed", Secret("mailto://ann:s3cr%40et%3A7@mail.example"))
+    assert plain == "login of *** with *** failed"
     assert "s3cr" not in channel_name(url)
     assert channel_name(url).startswith("mailto#")
