@@ -11,6 +11,7 @@ import signal
 import warnings
 from types import FrameType
 from typing import Final, Protocol
+from urllib.parse import unquote
 
 from common.secret import Secret
 
@@ -71,8 +72,10 @@ def _notify(url: Secret, title: str, text: str, words: _Words) -> str:
 
 
 def redacted(text: str, url: Secret) -> str:
-    """Return a text without any part of a URL but its scheme."""
-    parts = set(_PARTS.split(url.reveal().partition("://")[2]))
+    """Return a text without any part of a URL but its scheme, as it is written there or as it is meant (%40)."""
+    secret = url.reveal().partition("://")[2]
+    parts = {part for form in (secret, unquote(secret)) for part in _PARTS.split(form)}
+    parts |= {unquote(part) for part in parts}
     for part in sorted(parts, key=len, reverse=True):
         if len(part) >= SHORTEST:
             text = text.replace(part, "***")
