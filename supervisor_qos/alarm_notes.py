@@ -7,7 +7,7 @@ late included: the broker may still show it as raised. A meter that is renamed o
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -44,8 +44,10 @@ class AlarmNotes:
             self._told.clear()
             self._tell_past(names, active)
             self._listener = listener
-        for number in self._told.keys() - active.keys():
-            self._tell_end(number, names, active)
+        if ended := self._told.keys() - active.keys():
+            lasting = {_topic(self.client_id, row, names) for row in active.values()}
+            for number in ended:
+                self._tell_end(number, names, lasting)
         for row in active.values():
             self._tell(row, names)
 
@@ -57,15 +59,14 @@ class AlarmNotes:
             if topic not in lasting and not _is_strange(row, names):
                 self._say(topic, _payload(row, names))
 
-    def _tell_end(self, number: int, names: Mapping[bytes, str], active: Mapping[int, AlarmRow]) -> None:
+    def _tell_end(self, number: int, names: Mapping[bytes, str], lasting: Set[str]) -> None:
         """Say that an alarm is over, unless the next episode of it has begun."""
         topic, _ = self._told[number]
         payload = b""
         with suppress(NoSuchAlarm):  # the store was made anew
             row = self.store.alarms.get(number)
             payload = b"" if _is_strange(row, names) else _payload(row, names)
-        again = any(_topic(self.client_id, item, names) == topic for item in active.values())
-        if again or self._say(topic, payload):
+        if topic in lasting or self._say(topic, payload):
             del self._told[number]
 
     def _tell(self, row: AlarmRow, names: Mapping[bytes, str]) -> None:

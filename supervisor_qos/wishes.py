@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from common.catalogue import load_profile, model
+from common.catalogue import MODELS, STANDARD_LOAD_PROFILE, load_profile, model
 from common.meter_state import DesiredState
 from common.obis import Obis
 from common.paths import Paths
@@ -98,10 +98,15 @@ def worker_file(meter: Meter, paths: Paths, *, clock_synchronised: bool) -> Work
             if item.enabled
         ),
         backfill=wish.backfill,
-        load_profile=wish.load_profile or load_profile(wish.model),
+        load_profile=wish.load_profile or _load_profile(wish.model),
         row_names=_row_names(wish),
         limits=_limits(wish),
     )
+
+
+def _load_profile(name: str) -> str:
+    """Return where the load profile is; a model that another version knew and we do not harms no other meter."""
+    return load_profile(name) if name in MODELS else str(STANDARD_LOAD_PROFILE)
 
 
 def _row_names(wish: MeterWish) -> tuple[Measurement, ...]:
@@ -111,7 +116,7 @@ def _row_names(wish: MeterWish) -> tuple[Measurement, ...]:
     places = {each.measurement_name: (each.class_id, each.obis_code, each.attribute) for each in wish.measurements}
     places |= {
         each.key: (each.class_id, each.obis, each.attribute)
-        for each in model(wish.model).measurements.values()
+        for each in (model(wish.model).measurements.values() if wish.model in MODELS else ())
         if each.key not in taken
     }
     found = ((key, _place(*place)) for key, place in places.items())

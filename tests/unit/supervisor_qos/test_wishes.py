@@ -54,6 +54,12 @@ def test_a_load_profile_is_where_it_is_wished_else_where_the_standard_puts_it(wi
     assert (file.backfill, file.load_profile) == (True, told)
 
 
+def test_a_model_that_only_another_version_knows_ends_nobody() -> None:
+    file = wishes.worker_file(meter(replace(WISH, model="of-tomorrow")), SETTINGS.paths, clock_synchronised=False)
+    assert (file.model, file.load_profile) == ("of-tomorrow", "1-0:99.1.0")
+    assert [item.key for item in file.row_names] == ["frequency"], "what its wish names itself"
+
+
 def test_rows_have_the_names_of_what_is_not_read_live() -> None:
     file = wishes.worker_file(meter(), SETTINGS.paths, clock_synchronised=False)
     names = {item.key: item.obis for item in file.row_names}
