@@ -52,7 +52,7 @@ class Kept(Protocol):
         """End what it left behind; return how many processes."""
 
     def start(self, lock: int) -> None:
-        """Start anew; raise a BridgeError."""
+        """Start anew; raise a BridgeError or OSError."""
 
 
 @dataclass(slots=True)
@@ -139,9 +139,9 @@ class Keeper:
         self.resume_s = None
         try:
             self.product.start(self.lock)
-        except BridgeError as error:
+        except (BridgeError, OSError) as error:  # a disk that is full has no room for the run files
             self.product.kill()
-            self._bury(f"supervisord could not be started again: {error.detail}")
+            self._bury(f"supervisord could not be started again: {error}")
 
 
 def _status(programs: int, down: list[str], deaths: int) -> str:

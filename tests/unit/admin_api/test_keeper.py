@@ -37,7 +37,7 @@ class Desk:
         self.worked = 0.0
         self.starts: list[float] = []
         self.sweeps = 0
-        self.refuses = False
+        self.refuses: Exception | None = None
         self.table = {"publisher": ProcessState.RUNNING, "api": ProcessState.RUNNING}
         self.clock = StillClock()
         self.told = Told()
@@ -67,8 +67,8 @@ class Desk:
     def start(self, lock: int) -> None:
         assert lock == LOCK
         assert self.sweeps > len(self.starts), "started before what was left over was swept up"
-        if self.refuses:
-            raise DidNotStart("no")
+        if self.refuses is not None:
+            raise self.refuses
         self.starts.append(self.clock.monotonic())
         self.code, self.answers = None, True
 
@@ -162,9 +162,10 @@ def test_old_deaths_are_forgotten(desk: Desk) -> None:
     assert len(desk.starts) == 3 * RESTARTS
 
 
-def test_a_start_that_fails_counts_like_a_death(desk: Desk) -> None:
-    desk.code, desk.refuses = 1, True
-    with pytest.raises(Spent, match="could not be started again: no"):
+@pytest.mark.parametrize("refusal", [DidNotStart("no room"), OSError("no room")])
+def test_a_start_that_fails_counts_like_a_death(desk: Desk, refusal: Exception) -> None:
+    desk.code, desk.refuses = 1, refusal
+    with pytest.raises(Spent, match="could not be started again: no room"):
         desk.go_on(60.0)
     assert not desk.starts
 
