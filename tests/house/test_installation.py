@@ -24,8 +24,8 @@ def _run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_four_programs_are_installed() -> None:
-    assert SCRIPTS == ["dlms-poller", "dlms-publisher", "dlms-supervisor-qos", "meterctl"]
+def test_all_programs_are_installed() -> None:
+    assert SCRIPTS == ["dlms-notifier", "dlms-poller", "dlms-publisher", "dlms-supervisor-qos", "meterctl"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
