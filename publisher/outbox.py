@@ -75,7 +75,7 @@ class Outbox:
         self._owed: dict[int, None] = {}
         self._owed_at = self._ticked_at = clock.monotonic()
         self._delivered_ms: dict[bytes, int] = {}
-        self._salvage = Salvage(directory, self._file, self._accounts, clock, self._commit, self.cursor)
+        self._salvage = Salvage(directory, self._file, self._accounts, clock, self._write, self.cursor)
         if not (self.stats().rows or self._salvage.pending):
             self._commit(Work(no_rows=True))
 
@@ -297,6 +297,10 @@ class Outbox:
         return self._file.ages.now_ms() - age_ms
 
     def _commit(self, work: Work) -> bool:
+        """Write the change, unless there is a damaged file whose books have to come first; return whether it was."""
+        return self._salvage.begun and self._write(work)
+
+    def _write(self, work: Work) -> bool:
         """Write the change and all deletions that are due; then, and only then, believe it (O5)."""
         work.delivered = tuple(self._owed)
         if not self._file.commit(work):

@@ -22,7 +22,13 @@ SCHEMA: Final = 3
 MAX_BAD: Final = 3  # damaged files kept for a person to look at
 ALWAYS_CHECKED: Final = 64 << 20  # octets; a larger file is checked at the start only when it is suspect
 BUSY_MS: Final = 1000  # a reader of the same file may make us wait this long, not longer
-DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGE: Final = frozenset({
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,  # a file that is not what our statements expect: another format, table or column
+})
+WRITE_VERSION: Final = 18  # place in the header (SQLite's file format, section 1.3)
+NEWEST_WRITE_VERSION: Final = 2  # a higher one makes SQLite take the file for one that it may only read
 TEMPORARY: Final = frozenset({
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_BUSY,
@@ -72,8 +78,11 @@ class OutboxFailed(Hopeless):
 
 def open_file(directory: Path) -> sqlite3.Connection:
     """Return a connection to a sound outbox; a damaged one is set aside first. Raise OutboxFailed."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear_the_way(directory)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear_the_way(directory)
+    except OSError as error:
+        raise OutboxFailed(f"{directory}: {error}") from None
     try:
         return _connect(directory)
     except FAILURES as error:
@@ -128,6 +137,7 @@ def _code(error: Exception) -> int:
 def _connect(directory: Path) -> sqlite3.Connection:
     path, suspect = directory / FILE, directory / SUSPECT
     checked = suspect.exists() or (path.exists() and path.stat().st_size <= ALWAYS_CHECKED)
+    _check_header(path)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.text_factory = _text
     try:
@@ -141,6 +151,18 @@ def _connect(directory: Path) -> sqlite3.Connection:
     with suppress(OSError):
         suspect.unlink(missing_ok=True)
     return connection
+
+
+def _check_header(path: Path) -> None:
+    """Raise DatabaseError for a header that bars us from writing.
+
+    To be called before SQLite has the file: to close a file drops the locks that a process has on it.
+    """
+    header = b""
+    with suppress(OSError), path.open("rb") as stream:
+        header = stream.read(WRITE_VERSION + 1)
+    if header[WRITE_VERSION:] > bytes([NEWEST_WRITE_VERSION]):
+        raise sqlite3.DatabaseError("its header says that it is not to be written")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -184,16 +206,22 @@ def is_suspect(directory: Path) -> bool:
 
 
 def set_aside(directory: Path) -> None:
-    """Rename the file, so that the next opening begins a new one; the oldest that was set aside makes room."""
+    """Rename the file, so that the next opening begins a new one; the oldest that was set aside makes room.
+
+    Raise OutboxFailed when the disk refuses.
+    """
     number = damaged_files(directory) + 1
-    for suffix in SUFFIXES:
-        path = directory / f"{FILE}{suffix}"
-        if path.exists():
-            path.rename(directory / f"{FILE}.bad-{number}{suffix}")
-    for path in directory.glob(f"{FILE}.bad-*"):
-        if _number(path) <= number - MAX_BAD and not path.is_dir():
-            path.unlink()
+    try:
+        for suffix in SUFFIXES:
+            path = directory / f"{FILE}{suffix}"
+            if path.exists():
+                path.rename(directory / f"{FILE}.bad-{number}{suffix}")
+    except OSError as error:
+        raise OutboxFailed(f"{directory / FILE}: {error}") from None
     with suppress(OSError):
+        for path in directory.glob(f"{FILE}.bad-*"):
+            if _number(path) <= number - MAX_BAD and not path.is_dir():
+                path.unlink()
         (directory / SUSPECT).unlink(missing_ok=True)
 
 

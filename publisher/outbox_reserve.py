@@ -22,7 +22,13 @@ class Reserve:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)  # of a process that died while it made one
         self.make()
+
+    @property
+    def _draft(self) -> Path:
+        return self._path.with_name(f"{NAME}.new")
 
     @property
     def is_there(self) -> bool:
@@ -44,16 +50,15 @@ class Reserve:
         release(self._path.parent)
 
     def _allocate(self, size: int) -> None:
-        draft = self._path.with_name(f"{NAME}.new")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.posix_fallocate(handle, 0, size)
         except OSError:
-            draft.unlink()
+            self._draft.unlink()
             raise
         finally:
             os.close(handle)
-        draft.rename(self._path)
+        self._draft.rename(self._path)
 
 
 def release(directory: Path) -> bool:

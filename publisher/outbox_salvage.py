@@ -17,13 +17,14 @@ from common.clock import Clock
 from common.envelope import EPOCH_SIZE, MAX_ENVELOPE, UID_SIZE
 from common.routes import Route
 from publisher.accounts import DELIVERED, DROPPED, MAX_REASON, SET_ASIDE, WAITING
-from publisher.outbox_file import FAILURES, SCHEMA, STEPS, route_from
+from publisher.outbox_file import FAILURES, SCHEMA, STEPS, is_temporary, route_from
 from publisher.outbox_rows import row_check
 
 STEP_S: Final = 1.0  # one call works at most about so long
 STEP_ROWS: Final = 500
 FIRST_WIDTH: Final = 1024  # ids asked for at once
 MAX_BARREN: Final = 50_000  # ids in a row that cannot be read: there is nothing more to be had
+MAX_STRAYS: Final = 100_000  # rows out of their range that are remembered, so that none is given twice
 MAX_COUNT: Final = 1 << 48  # numbers beyond it are damage
 HIGHEST_ID: Final = 1 << 40  # where the file does not say which id was the last
 PAGE: Final = 4096  # octets; SQLite's own choice, which this product never changed
@@ -67,6 +68,8 @@ class DamagedFile:
         self.next_id: int | None = next_id
         self._limit = clock.monotonic() + STEP_S
         self._barren, self._width = 0, FIRST_WIDTH
+        self._stuck: int | None = None
+        self._strays: set[int] = set()
         self._db: sqlite3.Connection | None = None
         with suppress(OSError, *FAILURES):
             self._db = _opened(path)
@@ -115,20 +118,37 @@ class DamagedFile:
     def _advance(self, first: int) -> list[SavedRow]:
         """Read a range from one id on: twice as wide after one that could be read, half as wide after damage."""
         after = min(first + self._width, self._last + 1)
-        found, whole = self._read(first, after)
-        if not whole and self._overdue():
-            return []  # interrupted: the same range again with the next step
-        if whole or found:
+        rows, whole = self._read(first, after)
+        found = {cast("int", row[0]): row for row in rows}
+        inside = {number for number in found if first <= number < after}
+        whole = whole and len(inside) == len(rows)
+        if not whole and self._overdue() and self._comes_again(first):
+            return []
+        if whole or inside:
             self._barren = 0
             self._width = min(self._width * 2, self._last) if whole else max(1, self._width // 2)
-            first = after if whole and len(found) < STEP_ROWS else cast("int", found[-1][0]) + 1
+            first = after if whole and len(rows) < STEP_ROWS else max(inside) + 1
         elif self._width > 1:
             self._width //= 2
         else:
             self._barren += 1
             first += 1
         self.next_id = first if first <= self._last and self._barren <= MAX_BARREN else None
-        return [row for item in found if (row := self._sound(item))]
+        mine = [number for number in found if self._is_new(number, stray=number not in inside)]
+        return [row for number in mine if (row := self._sound(found[number]))]
+
+    def _is_new(self, number: int, *, stray: bool) -> bool:
+        """Return whether a row is to be given; pages in the place of others give rows of other ranges, and twice."""
+        known = number in self._strays
+        if stray and len(self._strays) < MAX_STRAYS:
+            self._strays.add(number)
+        return not known and (not stray or number in self._strays)
+
+    def _comes_again(self, first: int) -> bool:
+        """Return whether a range that was interrupted comes again with the next step: less of it, a single id once."""
+        again = self._width > 1 or self._stuck != first
+        self._width, self._stuck = max(1, self._width // 2), first
+        return again
 
     def _read(self, first: int, after: int) -> tuple[list[tuple[object, ...]], bool]:
         """Return rows as far as they can be read, and whether the range was read without an error."""
@@ -139,7 +159,7 @@ class DamagedFile:
             rows.extend(self._db.execute(_ROWS, (first, after, STEP_ROWS)))
         except FAILURES:
             return rows, False
-        return rows, all(isinstance(row[0], int) and first <= row[0] < after for row in rows)
+        return rows, True
 
     def _sound(self, found: tuple[object, ...]) -> SavedRow | None:
         """Return a row that is proven by its checksum."""
@@ -177,7 +197,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     """Return a connection that reads a damaged file; a first page that is no outbox's is replaced before."""
     try:
         return _connected(path)
-    except FAILURES:
+    except FAILURES as error:
+        if is_temporary(error):
+            raise  # a disk that refuses says nothing of the first page
         _mend_first_page(path)
         return _connected(path)
 

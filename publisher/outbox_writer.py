@@ -36,6 +36,7 @@ MAX_ROUTES_KEPT: Final = 20_000  # routes in memory; beyond it they are read aga
 CHUNK: Final = 400  # rows named in one statement
 VACUUM_ABOVE: Final = 1024  # free pages that are kept for use
 VACUUM_PAGES: Final = 512  # given back to the disk at a time
+FEW_PAGES: Final = 64  # the same where there is hardly room: to give pages back SQLite first writes them to its log
 
 _INSERT: Final = (
     "INSERT INTO rows (uid, epoch, seq, ts_ms, born_ms, past, octets, route, crc, envelope, aside)"
@@ -114,7 +115,10 @@ class Writer:
         self._routes: dict[int, Route] = {}
         self._route_ids: dict[bytes, tuple[Route, int]] = {}
         self._reserve = Reserve(directory)
-        self.ages = AgeClock(self._db, clock, boot)
+        try:
+            self.ages = AgeClock(self._db, clock, boot)
+        except FAILURES as error:
+            raise self._failed(error) from None
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Return what a SELECT finds; raise OutboxFailed."""
@@ -144,7 +148,12 @@ class Writer:
         return error is None
 
     def keep_reserve(self) -> None:
-        """Make the reserve again that a full disk has used up, once there is room."""
+        """Make the reserve again that a full disk has used up, once there is room; what we need not is given up."""
+        self._reserve.make()
+        if self._reserve.is_there:
+            return
+        self._vacuum(FEW_PAGES)
+        self._truncate_log()
         self._reserve.make()
 
     def _attempt(self, work: Work) -> Exception | None:
@@ -167,6 +176,10 @@ class Writer:
         """Make room on a full disk: SQLite's log is written back and given up, for a deletion the reserve as well."""
         if for_deletion:
             self._reserve.release()
+        self._truncate_log()
+
+    def _truncate_log(self) -> None:
+        """Write SQLite's log back and give its space up; what fails here is met again by the next transaction."""
         with suppress(*FAILURES):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -198,12 +211,18 @@ class Writer:
     def shrink(self) -> None:
         """Give pages back to the disk that a backlog has left behind; a full disk is no reason to fail."""
         if (self.number("PRAGMA freelist_count") or 0) > VACUUM_ABOVE:
-            with suppress(sqlite3.OperationalError):  # a script is stepped to its end, a statement without rows is not
-                self._db.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+            self._vacuum(VACUUM_PAGES)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _vacuum(self, pages: int) -> None:
+        try:
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")  # stepped to its end, unlike execute
+        except FAILURES as error:
+            if not is_temporary(error):
+                raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> OutboxFailed:
         if is_damage(error):

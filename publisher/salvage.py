@@ -25,7 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Salvage:
-    """See the module's text. ``saved``: rows taken back by this process."""
+    """See the module's text. ``saved``: rows taken back by this process.
+
+    ``begun``: nothing else may be written before the books of a damaged file are: who begins an epoch anew, or leaves a
+    row, makes the file one that has a past of its own.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Salvage:
         self._damaged: DamagedFile | None = None
         self._expected: dict[bytes, int] = {}
         self.saved = 0
+        self.begun = True
         progress = file.progress()
         if progress is not None and not progress.done:
             self._resume(progress)
@@ -52,7 +57,7 @@ class Salvage:
     @property
     def pending(self) -> bool:
         """Whether there is a file that still gives something."""
-        return self._damaged is not None
+        return self._damaged is not None or not self.begun
 
     def start(self) -> None:
         """Take back what START_S allows."""
@@ -63,6 +68,8 @@ class Salvage:
     def turn(self) -> bool:
         """Take back some rows; return False when the disk refuses for now."""
         now = self._clock.monotonic()
+        if now >= self._again_at and not self.begun:
+            self._begin(self._number)
         if self._damaged is None or now < self._again_at:
             return False
         before = self._damaged.next_id
@@ -72,7 +79,8 @@ class Salvage:
             work.row_saved(row.uid, work.save(row, self._offset_ms), expected=expected > 0, aside=bool(row.aside))
             work.row_routed(row.uid, -(row.route is None and not row.aside))
             self._expected[row.uid] = expected - 1
-            self._highest[row.uid, row.epoch] = row.seq
+            name = row.uid, row.epoch
+            self._highest[name] = max(self._highest.get(name, 0), row.seq)
         at_end = self._damaged.next_id is None
         if at_end:
             self._count_lost(work)
@@ -94,10 +102,12 @@ class Salvage:
         for (uid, name), count in books.counts.items():
             work.counts[uid, WAITING if name == SET_ASIDE else name] += count
             work.counts[uid, TAKEN] += count
-        if self._commit(work):
+        self.begun = self._commit(work)
+        if self.begun:
             self._expect(books)
         else:
-            self._close()  # a disk that is full at the start: the next one begins again
+            self._again_at = self._clock.monotonic() + REFUSED_S
+            self._close()
 
     def _resume(self, progress: Progress) -> None:
         self._open(progress.number, progress.next_id)

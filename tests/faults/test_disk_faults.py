@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,11 +44,19 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """Give a disk of 1 MiB."""
-    path = tmp_path / "small"
+    with disk(tmp_path / "small", SMALL) as path:
+        yield path
+
+
+@contextmanager
+def disk(path: Path, size: str) -> Iterator[Path]:
+    """Mount a disk for as long as this lasts."""
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def opened(path: Path, clock: StepClock) -> Outbox:
@@ -70,6 +79,21 @@ def fill(outbox: Outbox, clock: StepClock) -> int:
 def numbers(outbox: Outbox) -> list[int]:
     rows = outbox.next_rows(UID, Lane.STRICT, after_id=0, limit=99_999, octets=1 << 30)
     return [row.seq for row in rows]
+
+
+def drain(outbox: Outbox, clock: StepClock) -> None:
+    """Deliver all, ten groups a second, and let some seconds pass."""
+    turn = 0
+    while outbox.stats().rows:
+        rows = outbox.next_rows(UID, Lane.STRICT, after_id=0, limit=100, octets=1 << 30)
+        outbox.acknowledge([row.id for row in rows])
+        clock.now += 0.1
+        outbox.flush()
+        turn += 1
+        if turn % 10 == 0:
+            outbox.trim()
+    for _ in range(20):
+        outbox.trim()
 
 
 def deliver_all(outbox: Outbox, clock: StepClock) -> list[int]:
@@ -96,6 +120,21 @@ def test_an_outbox_that_has_filled_its_disk_is_emptied_and_filled_again(small: P
         assert numbers(outbox) == list(range(first, last + 1))
         assert deliver_all(outbox, clock) == list(range(first, last + 1))
         assert (outbox.stats().rows, outbox.stats().total.balanced) == (0, True)
+
+
+@root_only
+@pytest.mark.parametrize("size", ["1m", "3m", "12m"])
+def test_an_outbox_that_is_emptied_has_its_reserve_again(tmp_path: Path, size: str) -> None:
+    """Pages and log that it does not need are given up: on a small disk there would never be room again."""
+    clock = StepClock()
+    with disk(tmp_path / "disk", size) as path:
+        outbox = opened(path, clock)
+        outbox.begin(UID, EPOCH, 1)
+        for _ in range(3):
+            first, last = (outbox.cursor(UID, EPOCH) or 0) + 1, fill(outbox, clock)
+            assert last > first + GROUP
+            drain(outbox, clock)
+        outbox.close()
 
 
 @root_only

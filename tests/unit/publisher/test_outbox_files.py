@@ -6,7 +6,7 @@ import pytest
 
 from common.envelope import Envelope, Kind, encode
 from common.routes import Mode, Route
-from publisher.outbox import Arrival, Lane, Outbox, Verdict
+from publisher.outbox import Arrival, Lane, Outbox, OutboxFailed, Verdict
 from publisher.outbox_file import FILE, SUSPECT
 from publisher.outbox_reserve import NAME
 from tests.support.still_clock import StepClock
@@ -55,3 +55,18 @@ def test_something_where_a_damaged_file_would_be_put(tmp_path: Path, name: str) 
     (tmp_path / name).mkdir(parents=True)
     (tmp_path / FILE).write_bytes(b"garbage" * 1000)
     assert works(opened(tmp_path))
+
+
+def test_a_reserve_that_was_never_finished_leaves_its_space(tmp_path: Path) -> None:
+    (tmp_path / f"{NAME}.new").write_bytes(bytes(9000))
+    (tmp_path / NAME).write_bytes(b"")
+    assert works(opened(tmp_path))
+    assert not (tmp_path / f"{NAME}.new").exists()
+
+
+def test_a_disk_that_refuses_at_the_start_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutboxFailed):
+        opened(tmp_path / "file")
+    with pytest.raises(OutboxFailed):
+        opened(tmp_path / "file" / "below")

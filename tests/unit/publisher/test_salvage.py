@@ -12,8 +12,8 @@ from common.envelope import Envelope, Kind, encode
 from common.routes import Mode, Route
 from publisher import salvage
 from publisher.outbox import Arrival, Lane, Outbox, Verdict
-from publisher.outbox_file import FILE
-from publisher.outbox_salvage import PAGE
+from publisher.outbox_file import FILE, open_file
+from publisher.outbox_salvage import PAGE, STEP_S, DamagedFile
 from tests.support.crashing import Fuse, FusedConnection
 from tests.support.still_clock import StepClock
 
@@ -201,3 +201,96 @@ def test_a_row_without_a_sound_route_waits_for_one(good: Path, tmp_path: Path, c
     outbox.route_known(UID, replace(route(UID), topic="now"))
     assert len(numbers(outbox)) == COUNT - DELIVERED - 1
     assert outbox.tally(UID).unrouted == 0
+
+
+@pytest.mark.parametrize(("place", "octet"), [(18, 3), (18, 255), (47, 5), (63, 0), (63, 1), (63, 2), (63, 9)])
+def test_an_octet_of_the_header_stops_no_start(
+    good: Path, tmp_path: Path, clock: StepClock, place: int, octet: int
+) -> None:
+    """The version that may write, the format of the schema, the version of our tables."""
+    outbox = opened(damaged(good, tmp_path / "bad", place, bytes([octet])), clock)
+    assert check(outbox) == 0
+    assert outbox.take([arrival(UID, COUNT + 1, clock)]) == [Verdict.INSERTED]
+
+
+def test_a_page_that_is_lost_stops_no_start_of_a_file_that_is_not_checked(
+    good: Path, tmp_path: Path, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.outbox_file.ALWAYS_CHECKED", 0)
+    for number in range(good.stat().st_size // PAGE):
+        outbox = opened(damaged(good, tmp_path / str(number), number * PAGE, b"\xa5" * PAGE), clock)
+        assert outbox.stats().total.balanced
+        outbox._file.close()
+
+
+def leaves(file: Path) -> list[int]:
+    """Return the pages that hold rows, in the order of their ids."""
+    octets = file.read_bytes()
+    pages = [octets[at : at + PAGE] for at in range(0, len(octets), PAGE)]
+    found = []
+    for number, page in enumerate(pages):
+        if page[0] == 0x0D and b"x" * 150 in page:
+            cell = int.from_bytes(page[8:10], "big")
+            sizes = [index for index in range(cell, cell + 9) if page[index] < 0x80]
+            row_id = page[sizes[0] + 1] if page[sizes[0] + 1] < 0x80 else (page[sizes[0] + 1] & 0x7F) << 7
+            found.append((row_id, number))
+    return [number for _, number in sorted(found)]
+
+
+@pytest.mark.parametrize("width", [1, 32, 1024])
+def test_pages_in_the_place_of_others_give_no_row_twice(
+    good: Path, tmp_path: Path, clock: StepClock, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("publisher.outbox_salvage.FIRST_WIDTH", width)
+    octets, pages = good.read_bytes(), leaves(good)
+    first, last = (slice(number * PAGE, (number + 1) * PAGE) for number in (pages[3], pages[12]))
+    directory = damaged(good, tmp_path / "bad", first.start, octets[last])
+    with (directory / FILE).open("r+b") as stream:
+        stream.seek(last.start)
+        stream.write(octets[first])
+    file = DamagedFile(directory / FILE, clock)
+    given: list[int] = []
+    while file.next_id is not None:
+        given += [row.id for row in file.step()]
+        assert len(given) == len(set(given))
+    assert len(given) > 250, "of 360"
+
+
+class HastyClock(StepClock):
+    """Each look at it costs a good part of a step."""
+
+    def monotonic(self) -> float:
+        self.now += 0.4 * STEP_S
+        return super().monotonic()
+
+
+def test_a_range_that_takes_too_long_is_read_in_smaller_ones(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.outbox_salvage.INSTRUCTIONS", 400)
+    file, given = DamagedFile(good, HastyClock()), 0
+    for _ in range(20 * COUNT):
+        given += len(file.step())
+    assert (given, file.next_id) == (2 * (COUNT - DELIVERED), None)
+
+
+def test_a_disk_that_is_full_at_the_start_costs_no_row(
+    good: Path, tmp_path: Path, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written before the books of the damaged file are: it would be the end of what waits in it."""
+    disks: list[FusedConnection] = []
+
+    def full(directory: Path) -> FusedConnection:
+        disks.append(FusedConnection(open_file(directory), Fuse()))
+        disks[-1].full = True
+        return disks[-1]
+
+    monkeypatch.setattr("publisher.outbox_writer.open_file", full)
+    outbox = opened(damaged(good, tmp_path / "bad", 0, bytes(PAGE)), clock)
+    disks[-1].full = False
+    assert not outbox.begin(UID, b"epoch-02", 1)
+    assert (outbox.stats().salvaging, outbox.uids()) == (True, [])
+    clock.now += 2.0
+    outbox.flush()
+    assert outbox.begin(UID, b"epoch-02", 1)
+    assert (outbox.stats().salvaging, check(outbox)) == (False, 0)
+    assert outbox.cursor(UID, EPOCH) == COUNT
+    assert numbers(outbox) == list(range(DELIVERED + 2, COUNT + 1))
