@@ -18,11 +18,11 @@ from admin_api.cli.init import Prepared, prepare
 from admin_api.cli.keeper import Keeper, Spent
 from admin_api.cli.notify import STOPPING, Notifier
 from admin_api.cli.output import show_error, show_line
-from admin_api.cli.product import Product
+from admin_api.cli.product import DidNotStart, Product
 from admin_api.cli.watch import Watch
 from common import settings as configuration
 from common.clock import Clock, SystemClock
-from common.errors import Barred, BridgeError, Hopeless
+from common.errors import Again, Barred, BridgeError, Hopeless
 from common.paths import Paths
 from common.process import Exit, StopFlag
 from common.settings import Settings
@@ -150,12 +150,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = parser.parse_args(argv)
     try:
         return run(words.state, with_embedded=words.embedded, quiet=words.quiet, clock=SystemClock())
-    except AlreadyRunning as error:
-        show_error(error, as_json=False)
-        return Exit.LOCK_HELD
-    except Spent as error:
-        show_error(error, as_json=False)
-        return Exit.BUG
     except BridgeError as error:
         show_error(error, as_json=False)
-        return Exit.BAD_CONFIGURATION
+        return exit_code(error)
+
+
+def exit_code(error: BridgeError) -> Exit:
+    """Return what whoever started us is told: systemd starts nothing again that only a person can mend."""
+    if isinstance(error, AlreadyRunning):
+        return Exit.LOCK_HELD
+    return Exit.BUG if isinstance(error, Spent | DidNotStart | Again) else Exit.BAD_CONFIGURATION
