@@ -136,7 +136,7 @@ class Episodes:
         if not old.raised:
             return None
         if view.unheard and not self._is_gone(old, view):
-            return replace(old, since_ms=view.now_ms, on=False)
+            return old if old.on else replace(old, since_ms=view.now_ms)
         episode = replace(old, on=False, since_ms=view.now_ms) if old.on else old
         over = view.now_ms - episode.since_ms >= 1000 * self._patience(old).gone_s
         return replace(episode, ended=episode.ended or over or self._is_gone(old, view))

@@ -105,8 +105,14 @@ def test_of_a_meter_nobody_can_speak_for_it_is_cleared_at_once(raised: Scene) ->
 
 def test_a_supervisor_that_has_not_heard_yet_clears_nothing(raised: Scene) -> None:
     assert [raised.look(None, 10.0, unheard=True) for _ in range(10)] == [[]] * 10
+    assert raised.look(None, 1.0) == []
     assert raised.look(None, 29.0) == []
     assert raised.look(None, 1.0) == ["cleared error 1 away"]
+
+
+def test_what_was_only_not_heard_of_has_not_come_again(raised: Scene) -> None:
+    raised.look(None, 15.0, unheard=True)
+    assert [raised.look(AWAY, TOLD_AGAIN_MS / 1000) for _ in range(3)] == [[]] * 3
 
 
 def test_a_meter_deleted_while_it_had_not_heard_is_cleared(raised: Scene) -> None:
