@@ -78,10 +78,9 @@ class Notifier:
         """Look once, tell what may be told, say how it went."""
         self._look_at_urls()
         rows = self._rows()
-        names = {meter.uid: meter.wish.name for meter in self.store.meters.list(include_deleted=True)}
         self._write_down(list(rows.values()))
         for channel in self.channels.values():
-            self._serve(channel, rows, names)
+            self._serve(channel, rows)
         self._say()
 
     @property
@@ -125,17 +124,14 @@ class Notifier:
         ]
         self.store.notices.add(wanted, now_ms)
 
-    def _serve(self, channel: Channel, rows: Mapping[int, AlarmRow], names: Mapping[bytes, str]) -> None:
+    def _serve(self, channel: Channel, rows: Mapping[int, AlarmRow]) -> None:
         pending = self._fresh(self.store.notices.pending(channel.name), rows)
         now_ms = self.clock.wall_ms()
         if not pending or self.clock.boottime_ms() < channel.next_try_ms:
             return
         if not may_send(self.store.notices.times(channel.name, now_ms - HOUR_MS), self.wishes, now_ms):
             return
-        items = [
-            Item(rows[it.notice.alarm_id], it.notice.change, named(rows[it.notice.alarm_id], names)) for it in pending
-        ]
-        error = self.courier.deliver(channel.url, *letter(items, platform.node()))
+        error = self.courier.deliver(channel.url, *letter(self._items(pending, rows), platform.node()))
         numbers = [it.id for it in pending]
         if error:
             self._failed(channel, numbers, error)
@@ -145,6 +141,11 @@ class Notifier:
             self.counters["told"] += len(numbers)
             _log.info("told %d changes by %s", len(numbers), channel.name)
             channel.failures, channel.next_try_ms, channel.trouble = 0, 0, ""
+
+    def _items(self, pending: Sequence[Pending], rows: Mapping[int, AlarmRow]) -> list[Item]:
+        names = {meter.uid: meter.wish.name for meter in self.store.meters.list(include_deleted=True)}
+        found = ((rows[it.notice.alarm_id], it.notice.change) for it in pending)
+        return [Item(row, change, named(row, names)) for row, change in found]
 
     def _fresh(self, pending: Sequence[Pending], rows: Mapping[int, AlarmRow]) -> list[Pending]:
         """Return what is worth telling; the rest is given up and counted."""
