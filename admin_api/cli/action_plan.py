@@ -36,5 +36,5 @@ def action_plan(as_json: bool) -> int:
         for step, action in enumerate(cause.actions, 1):
             show_line(f"   {number}.{step}  {action}")
         show_line(f"   about {cause.minutes} min")
-    show_line(("over " if found.entries else "nothing is to be done, over ") + found.basis)
+    show_line(("over " if found.entries else "nothing is to be done, as far as it is known: ") + found.basis)
     return Outcome.FAILED if found.entries else Outcome.DONE

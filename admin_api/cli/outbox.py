@@ -19,6 +19,7 @@ from common.envelope import UID_SIZE, decode
 from common.errors import BridgeError, Hopeless
 from common.outbox_reading import OutboxRow, looked_at
 from common.reading import Reading
+from common.store.errors import NoSuchMeter
 
 if TYPE_CHECKING:
     from common.store.engine import Store
@@ -45,7 +46,7 @@ def outbox() -> None:
 def list_rows(meter: str | None, limit: int, as_json: bool) -> int:
     """List readings that are set aside, oldest first: of which meter, why, how old, what they hold."""
     with opened() as store:
-        wanted = _uid(store, meter) if meter else None
+        wanted = _meant(store, meter)[0] if meter else None
         names = {found.uid: found.wish.name for found in store.meters.list(include_deleted=True)}
     rows = list(_rows(wanted, limit))
     if as_json:
@@ -85,38 +86,39 @@ def _order(verb: str, text: str, rows: tuple[int, ...], timeout_s: float, *, as_
         raise NotNamed(f"at most {MAX_ROWS} rows at a time, or all of a meter's")
     arguments: dict[str, object] = {"rows": list(rows)} if rows else {}
     with opened() as store:
-        uid = _uid(store, text)
+        uid, name = _meant(store, text)
         number = store.commands.insert(uid, verb, arguments=arguments, actor=actor(), timeout_s=timeout_s)
         row = ended(store, number, timeout_s)
         if verb == OUTBOX_DROP and row.state == "done":
             store.audit.record(actor(), verb, uid.hex(), {**arguments, **row.result})
-    _show(row, text, as_json=as_json)
+    _show(row, name, as_json=as_json)
     return Outcome.DONE if row.state == "done" else Outcome.FAILED
 
 
-def _show(row: "CommandRow", text: str, *, as_json: bool) -> None:
+def _show(row: "CommandRow", name: str, *, as_json: bool) -> None:
     if as_json:
         error = {"kind": row.error_kind, "detail": row.error_detail} if row.error_kind else None
-        show_json({"meter": text, "verb": row.verb, "state": row.state, "result": row.result, "error": error})
+        show_json({"meter": name, "verb": row.verb, "state": row.state, "result": row.result, "error": error})
     elif row.state == "done":
         done = "wait for the broker again" if row.verb == OUTBOX_RETRY else "are dropped"
-        show_line(f"{text}: {row.result.get('rows')} readings {done}, {row.result.get('left')} are still set aside")
+        show_line(f"{name}: {row.result.get('rows')} readings {done}, {row.result.get('left')} are still set aside")
     else:
-        show_error(NotDone(f"{text}: {row.verb} {row.state}: {row.error_kind}: {row.error_detail}"), as_json=False)
+        show_error(NotDone(f"{name}: {row.verb} {row.state}: {row.error_kind}: {row.error_detail}"), as_json=False)
 
 
 class NotDone(Hopeless):
     """The publisher did not do it; names why."""
 
 
-def _uid(store: "Store", text: str) -> bytes:
-    """Return the uid of a meter by name, number or uid; by uid also of one that is no more."""
+def _meant(store: "Store", text: str) -> tuple[bytes, str]:
+    """Return uid and name of a meter by name, number or uid; by uid also of one that is no more, named by it."""
     try:
-        return store.meters.find(text).uid
-    except BridgeError:
+        meter = store.meters.find(text)
+    except NoSuchMeter:
         if len(text) == 2 * UID_SIZE and set(text.lower()) <= set("0123456789abcdef"):
-            return bytes.fromhex(text)
+            return bytes.fromhex(text), text.lower()
         raise
+    return meter.uid, meter.wish.name
 
 
 def _rows(uid: bytes | None, limit: int) -> Iterator[OutboxRow]:

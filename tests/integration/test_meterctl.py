@@ -120,7 +120,8 @@ def test_read_by_host_needs_no_installation(system: System, tmp_path: Path) -> N
 def test_what_is_set_aside_is_listed_and_ordered_about_through_the_publisher(system: System) -> None:
     assert system.cli("outbox", "list").stdout.split() == ["row", "meter", "reason", "age", "octets", "holds"]
     assert system.cli_json("outbox", "list", "sim-1") == []
-    answer = cast("Document", system.cli_json("outbox", "retry", "sim-1", "--timeout", "15", code=1))
+    answer = cast("Document", system.cli_json("outbox", "retry", "1", "--timeout", "15", code=1))
+    assert answer["meter"] == "sim-1"
     assert answer["error"] == {"kind": "no_such_row", "detail": "nothing of this meter is set aside"}
     answer = cast("Document", system.cli_json("outbox", "drop", "ab" * 16, "7", "--timeout", "15", code=1))
     assert answer["error"] == {"kind": "no_such_row", "detail": "none of these rows is set aside"}
