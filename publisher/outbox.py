@@ -177,13 +177,17 @@ class Outbox:
             self._owed_at = self._clock.monotonic() + GROUP_S
         self._owed.update(dict.fromkeys(ids))
 
-    def set_aside(self, row_id: int, reason: str) -> None:
-        """Keep a row on disk, deliver it no more, count it. Nothing for a row that is there no more."""
+    def set_aside(self, row_id: int, reason: str) -> bool:
+        """Keep a row on disk, deliver it no more, count it; return False when the disk refuses, and the row waits on.
+
+        Nothing for a row that is there no more.
+        """
         statement = "SELECT uid, route IS NOT NULL FROM rows WHERE id = ? AND aside IS NULL"
         for uid, routed in cast("list[tuple[bytes, int]]", self._file.query(statement, (row_id,))):
             work = Work(aside=[(reason, row_id)])
             work.row_set_aside(uid, routed=bool(routed))
-            self._commit(work)
+            return self._commit(work)
+        return True
 
     def retry_aside(self, uid: bytes, ids: Sequence[int] = ()) -> int:
         """Let rows of a meter that were set aside wait again, all without ``ids``; return how many.

@@ -28,6 +28,7 @@ HEADROOM: Final = 128  # octets of a PUBLISH packet besides topic and payload
 STRANDED_S: Final = 5.0  # rows whose connection is not configured are looked at again after this
 SILENT_S: Final = 60.0  # without a reading for this long, and three times its usual interval, a meter is silent
 SILENT_INTERVALS: Final = 3.0
+REFUSED_S: Final = 1.0  # until a disk that refused to set a row aside is asked again
 TRIAL_S: Final = 1.0  # a suspect waits in steps of this for a session that can testify
 _log = logging.getLogger(__name__)
 
@@ -186,8 +187,10 @@ class Sender:
             flight = Flight(Work.ROWS, line, ids, "", now, connection.acknowledged, alone)
             connection.send(packet.message, flight)
         except BridgeError as error:
-            self._put_aside(rows[0].id, error.kind, error.detail)
-            self._lines.queue(line, connection.target.name, front=True)
+            if self._put_aside(rows[0].id, error.kind, error.detail):
+                self._lines.queue(line, connection.target.name, front=True)
+            else:
+                self._lines.rest(line, now + REFUSED_S)
             return
         self._lines.fly(line, ids)
         self._count(packet.message)
@@ -265,7 +268,10 @@ class Sender:
         if line:
             self._lines.queue(line, line.target, front=True)
 
-    def _put_aside(self, row_id: int, reason: str, detail: str) -> None:
+    def _put_aside(self, row_id: int, reason: str, detail: str) -> bool:
+        """Return False when the disk refuses: the row still waits, and comes again."""
+        if not self._outbox.set_aside(row_id, reason):
+            return False
         _log.error("set aside row=%d reason=%s detail=%s", row_id, reason, detail)
         self.counters[f"set_aside_{reason}"] += 1
-        self._outbox.set_aside(row_id, reason)
+        return True

@@ -1,9 +1,11 @@
 """Which packet goes next, and what its end means: with a real outbox, and a connection that only remembers."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +18,7 @@ from publisher.lines import Lines
 from publisher.outbox import Arrival, Lane, Outbox
 from publisher.sender import MAX_GENERIC, SILENT_S, Sender
 from publisher.telemetry import Message
+from tests.support.crashing import Fuse, FusedConnection
 from tests.support.still_clock import StepClock
 
 BOOT = b"boot----"
@@ -233,6 +236,22 @@ def test_a_row_that_cannot_become_a_message_is_set_aside_and_the_next_one_goes(b
     assert bench.outbox.stats().total.set_aside == 1
     assert bench.sender.counters["set_aside_oversize"] == 1
     assert MAX_GENERIC > 2 * 256 * 100
+
+
+def test_a_row_that_a_full_disk_does_not_set_aside_is_looked_at_again_after_a_second(bench: Bench) -> None:
+    disk = FusedConnection(bench.outbox._file._db, Fuse())
+    bench.outbox._file._db = cast("sqlite3.Connection", disk)
+    bench.outlet.limit = 150
+    bench.take(A)
+    disk.full = True
+    assert bench.fill() == []
+    assert bench.waiting() == 1
+    disk.full = False
+    bench.clock.now += 1.0
+    bench.lines.rested(bench.clock.monotonic())
+    assert bench.fill() == []
+    assert bench.outbox.tally(A).set_aside == 1
+    assert sum(value for name, value in bench.sender.counters.items() if name.startswith("set_aside")) == 1
 
 
 def test_a_rename_affects_later_readings_only(bench: Bench) -> None:
