@@ -11,11 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, cast
 
+from common import outbox_reading
 from common.clock import Clock
 from common.errors import Hopeless
 from common.routes import Mode, Route
 
-FILE: Final = "outbox.db"
+FILE: Final = outbox_reading.FILE
 SUFFIXES: Final = ("-shm", "-wal", "-journal", "")  # of the files that SQLite makes
 SUSPECT: Final = "suspect"  # made when damage was met while running: the next start checks the whole file
 SCHEMA: Final = 3

@@ -36,7 +36,12 @@ class BadMoment(Hopeless):
 @click.option("--to", "end", metavar="T", help="Last moment; now, if it is not said.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the end, showing how far it is; or return at once.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(1.0, KEPT_S), default=DEFAULT_WAIT_S, help="Seconds to wait."
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(1.0, KEPT_S),
+    default=DEFAULT_WAIT_S,
+    show_default=True,
+    help="Seconds to wait.",
 )
 @shared_options
 def backfill(meter_id: str, start: str, end: str | None, wait: bool, timeout_s: float, as_json: bool) -> int:
