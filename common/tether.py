@@ -18,13 +18,14 @@ from common.process import MARK, Exit
 
 PR_SET_PDEATHSIG: Final = 1
 UNKNOWN: Final = "0"  # the parent is whoever it is, and has left its mark itself
+BUSYBOX: Final = "busybox"  # its setpriv has no --pdeathsig: nothing would start
 USAGE: Final = "usage: python -m common.tether SIGNAL PARENT COMMAND..."
 
 
 def tethered(command: Sequence[str], scripts: Path, at_parents_end: str = "TERM") -> list[str]:
     """Return a command whose process gets a signal, named without SIG, when its parent ends."""
     setpriv = shutil.which("setpriv")
-    if setpriv is not None:
+    if setpriv is not None and Path(setpriv).resolve().name != BUSYBOX:
         return [setpriv, "--pdeathsig", at_parents_end, "--", *command]
     return [*_ourselves(scripts), at_parents_end, UNKNOWN, *command]
 
