@@ -72,7 +72,7 @@ class Known:
     starts: int = 0
     wished_ms: int | None = None
     waiting: int = 0
-    journaled: int = 0  # since what waits was last looked at
+    journaled: int = 0  # since what waits was last looked at, and the store took that
 
 
 @dataclass(slots=True)
@@ -114,13 +114,15 @@ class Measuring:
         What waits was taken within the last minute, or it is overdue.
         """
         for uid, known in self._known.items():
-            overdue, known.journaled = max(0, known.waiting - known.journaled), 0
+            overdue = max(0, known.waiting - known.journaled)
             key = self._at_ms, uid
             if overdue or key in self.meters:
                 self.meters.setdefault(key, Counter())["overdue"] = overdue
 
     def written(self) -> None:
         """The store has taken everything."""
+        for known in self._known.values():
+            known.journaled = 0
         self.meters.clear()
         self.system.clear()
 

@@ -186,6 +186,9 @@ def test_overdue_is_what_waits_and_was_not_taken_within_the_last_minute() -> Non
     scene.read(taken=30)
     scene.measuring.settle()
     assert scene.sums["overdue"] == 0, "all of them were taken just now"
+    scene.look()
+    scene.measuring.settle()
+    assert scene.sums["overdue"] == 0, "a store that did not take it makes nothing overdue"
     scene.measuring.written()
     scene.delivery = Delivery(taken=60, delivered=0, waiting=60)
     scene.spans = (EpochSpan(bytes(8), 61, 70),)
