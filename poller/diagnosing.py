@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from common.clock import Clock
 from common.diagnostic import MAX_FRAMES, MAX_MESSAGE, MAX_OCTETS, RECEIVED, SENT, Diagnostic, LineFrame
 from common.errors import Barred, BridgeError
+from poller.passed import OUT, UNKNOWN, Passed, Secrecy, tag_of
 from poller.recovery import HDLC_ERRORS
-from poller.withholding import OUT, UNKNOWN, Passed, Secrecy, presentable, tag_of
 
 if TYPE_CHECKING:
     from poller.dlms.conversation import Profile
@@ -105,6 +105,8 @@ class Diagnosing:
 
     def _frames(self, now: float) -> tuple[tuple[LineFrame, ...], int]:
         """Return the frames of the last minutes, and of how many the content is withheld."""
+        from poller.withholding import presentable  # a worker without trouble never needs it
+
         pieces = [piece for piece in self._ring if now - piece.at <= SHOWN_S]
         shown = presentable(pieces, self._secrecy)
         frames = tuple(

@@ -7,14 +7,12 @@ is damaged cannot be searched, and is shown only where nothing that is asked can
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from poller.dlms.fcs import check_sequence
 from poller.dlms.hdlc_frame import FLAG, MAX_OCTETS, Frame, FrameKind, examine, frame_octets
+from poller.passed import LLC, OUT, UNKNOWN, WRAPPER_HEADER, WRAPPER_VERSION, Passed, Secrecy, tag_of
 
-OUT: Final = "out"
-UNKNOWN: Final = -1
 AARQ: Final = 0x60
 READING: Final = frozenset({0x05, 0x62, 0xC0})
 """readRequest, RLRQ, get-request."""
@@ -24,50 +22,7 @@ OPENING: Final = frozenset({AARQ, 0x61, 0x0E, 0xD8})
 """AARQ, AARE, confirmedServiceError, exception-response."""
 ACTION_RESPONSE: Final = 0xC7
 """May bring what high-level security answered, also when it comes late."""
-_LLC: Final = (b"\xe6\xe6\x00", b"\xe6\xe7\x00")
-_LLC_BY: Final = 16
-"""Octets of a frame before which its LLC header stands: flag, format, two addresses of four, control, HCS."""
-_WRAPPER_VERSION: Final = b"\x00\x01"
-_WRAPPER_HEADER: Final = 8
 _STAR: Final = b"*"
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """Octets that passed at once. ``associated``: while the meter had let us in; ``cut``: there were more of them.
-
-    ``request``: the tag of the last APDU that we had sent or begun to send by then.
-    """
-
-    at: float
-    way: str
-    octets: bytes
-    associated: bool
-    request: int
-    cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Secrecy:
-    """What is to be kept: ``secrets`` are octets that appear nowhere; ``encrypted``: requests are.
-
-    ``bare_key``: an AARQ holds a dedicated key that is not encrypted.
-    """
-
-    hdlc: bool = True
-    secrets: tuple[bytes, ...] = ()
-    encrypted: bool = False
-    bare_key: bool = False
-
-
-def tag_of(octets: bytes, *, hdlc: bool) -> int:
-    """Return the tag of the APDU that octets begin, UNKNOWN where they begin none."""
-    if not hdlc:
-        at = _WRAPPER_HEADER if octets[:2] == _WRAPPER_VERSION else len(octets)
-    else:
-        found = max(octets.find(llc, 0, _LLC_BY) for llc in _LLC)
-        at = found + 3 if found >= 0 else len(octets)
-    return octets[at] if at < len(octets) else UNKNOWN
 
 
 def presentable(pieces: Sequence[Passed], secrecy: Secrecy) -> list[bytes]:
@@ -129,16 +84,16 @@ def _tags_of_frames(octets: bytes) -> Iterator[int]:
         if bytes(line[at : at + 2]) in {b"~", b"~~"}:  # a closing flag of its own, not the next frame's opening one
             at += 1
         if found.kind in {FrameKind.I, FrameKind.UI}:
-            whole = found.info[:3] in _LLC and len(found.info) > 3 and not found.segmented
+            whole = found.info[:3] in LLC and len(found.info) > 3 and not found.segmented
             yield found.info[3] if whole else UNKNOWN
 
 
 def _tags_of_messages(octets: bytes) -> Iterator[int]:
     at = 0
     while at < len(octets):
-        end = at + _WRAPPER_HEADER + int.from_bytes(octets[at + 6 : at + _WRAPPER_HEADER], "big")
-        whole = octets[at : at + 2] == _WRAPPER_VERSION and at + _WRAPPER_HEADER < end <= len(octets)
-        yield octets[at + _WRAPPER_HEADER] if whole else UNKNOWN
+        end = at + WRAPPER_HEADER + int.from_bytes(octets[at + 6 : at + WRAPPER_HEADER], "big")
+        whole = octets[at : at + 2] == WRAPPER_VERSION and at + WRAPPER_HEADER < end <= len(octets)
+        yield octets[at + WRAPPER_HEADER] if whole else UNKNOWN
         at = end if whole else len(octets)
 
 

@@ -10,7 +10,8 @@ from common.diagnostic import MAX_FRAMES, MAX_OCTETS
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame
 from poller.dlms.wrapper import Wpdu
-from poller.withholding import OUT, UNKNOWN, Passed, Secrecy, presentable, tag_of
+from poller.passed import OUT, UNKNOWN, Passed, Secrecy, tag_of
+from poller.withholding import presentable
 
 PASSWORD: Final = b"tr0ub4dour"
 AARQ: Final = (

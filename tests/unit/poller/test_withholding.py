@@ -7,7 +7,8 @@ import pytest
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame, unpack_frame
 from poller.dlms.wrapper import Wpdu
-from poller.withholding import OUT, UNKNOWN, Passed, Secrecy, presentable, tag_of
+from poller.passed import OUT, UNKNOWN, Passed, Secrecy, tag_of
+from poller.withholding import presentable
 
 IN = "in"
 PASSWORD = b"22222222"
