@@ -81,11 +81,10 @@ class Outlet(Protocol):
 
 
 class Backfiller:
-    """One meter's backfill. ``reading``: a window is being read just now."""
+    """One meter's backfill."""
 
     def __init__(self, link: MeterLink, out: Outlet, clock: Clock, vitals: Vitals, record: BackfillFile) -> None:
         self._link, self._out, self._clock, self._vitals, self._record = link, out, clock, vitals, record
-        self.reading = False
         found = record.load()
         self._state = backfill.resumed(found, out.last_of)
         self._is_saved = found.intent is None or record.save(self._state)  # before another number is given away
@@ -298,7 +297,6 @@ class Backfiller:
 
     def _fill(self, window: Window, room_s: float) -> None:
         """Read a window, say what is to come, publish it, say that it is done."""
-        self.reading = True
         try:
             source = self._prepared()
             started = self._clock.monotonic()
@@ -306,8 +304,6 @@ class Backfiller:
         except BridgeError as error:
             self._failed(window, error)
             return
-        finally:
-            self.reading = False
         self._pace = self._pace.after(window.span.length, self._clock.monotonic() - started, room_s, SELDOM_S)
         self._failures, self._costs, self._patience_s = 0, 0, WINDOW_S
         self._blames.clear()

@@ -84,6 +84,7 @@ class Loop:
         self._file = watch.current
         self._news: WorkerFile | None = None
         self._plausibility = Plausibility()
+        self._steps = 0
         self._damage: deque[float] = deque(maxlen=HDLC_ERRORS_PER_HOUR)
 
     def run(self, parts: Parts) -> None:
@@ -104,8 +105,9 @@ class Loop:
     def pulse(self) -> None:
         """Called from within every wait for the meter; raises Interrupted when the loop has to come out of it."""
         self._attend(0.0)
-        if self._backfiller.reading:
-            self._vitals.progress()  # a window may take longer than a cycle; its limits are its own
+        if self.link.session.steps != self._steps:
+            self._steps = self.link.session.steps  # slow, but not stuck: an opening or a window may outlast many turns
+            self._vitals.progress()
         if self.link.session.closing:
             return
         if self._must_stop() or (self._news is not None and self._touches_link(self._news)):

@@ -67,6 +67,8 @@ class Session:
         """Called with OUT or IN and the octets, when they are sent and when they have come."""
         self.timings = Timings()
         self.last_exchange = clock.monotonic()
+        self.steps = 0
+        """Rises with each request that leaves: every wait of ours between two of them has an end."""
         self.closing = False
         self.spoke = False
         """Whether a frame came when a link was last opened, before it was given up: the answer to a DISC is none."""
@@ -194,6 +196,7 @@ class Session:
         if now >= limit:
             raise ExchangeOverrun("the exchange did not end in time, though the meter kept answering")
         if out:
+            self.steps += 1
             self._reply_by = now + self._limits.reply_timeout_s
         try:
             if out:

@@ -48,7 +48,8 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one meter, just now. ``answers``: octets came from the meter since the last reading."""
+    """Of one meter, just now. ``answers``: octets came from the meter since the last reading. ``reply_s``: how long its
+    worker waits for an answer."""
 
     wanted: bool = True
     process: ProcessState = ProcessState.RUNNING
@@ -56,6 +57,7 @@ class Facts:
     breaker_open: bool = False
     answers: bool = False
     interval_s: float = 2.0
+    reply_s: float = 5.0
     ages: Ages = Ages()
 
 
@@ -77,7 +79,12 @@ def _is_old(age: Callable[[Ages], float]) -> Callable[[Facts, Limits], bool]:
 
 
 _unread = _is_old(lambda ages: ages.read_s)
-_idle = _is_old(lambda ages: ages.progress_s)
+
+
+def _idle(facts: Facts, limits: Limits) -> bool:
+    """A worker that sends requests goes on; one that waits for an answer has until that is overdue, twice."""
+    return facts.ages.progress_s > max(limits.stale_s(facts.interval_s), 2 * facts.reply_s)
+
 
 ROWS: Final[tuple[tuple[Health, Callable[[Facts, Limits], bool]], ...]] = (
     (Health.OFF, lambda facts, _: not facts.wanted),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
+from common import worker_file
 from common.meter_state import MeterState
 from common.process_state import Process, ProcessState
 from common.settings import SupervisionSettings
@@ -20,6 +21,7 @@ from supervisor_qos.wishes import EXPECTED_EXITS, has_process, program_name, uid
 
 PUBLISHER: Final = "publisher"
 OURSELVES: Final = "supervisor_qos"
+DEFAULT_REPLY_S: Final = worker_file.Limits().reply_timeout_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Watch:
             breaker_open=own and worker.beat.facts.get("breaker") == "open",
             answers=own and self.observer.answers(meter.uid),
             interval_s=meter.wish.interval_s,
+            reply_s=meter.wish.limits.get("reply_timeout_s", DEFAULT_REPLY_S),
             ages=Ages() if blank else self.observer.ages(meter.uid, process.pid, started_ms, moment.now_ms),
         )
 

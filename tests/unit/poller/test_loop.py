@@ -40,6 +40,15 @@ def test_heartbeats_go_on_while_a_meter_answers_slowly(tmp_path: Path) -> None:
     assert night.times
 
 
+def test_a_worker_whose_meter_is_very_slow_goes_on_request_by_request(tmp_path: Path) -> None:
+    night = Night(tmp_path, MeterSpec("sim-1", delay=(4.5, 4.5)))
+    night.play(300)
+    since: dict[int, float] = {}
+    for at, beat in night.feed.beats:
+        since.setdefault(beat.last_progress_boot_ms, at)
+    assert max(b - a for a, b in pairwise(since.values())) <= 10.5
+
+
 def test_a_cycle_longer_than_its_interval_misses_ticks_and_says_what_to_drop(tmp_path: Path) -> None:
     night = Night(tmp_path, MeterSpec("sim-1", delay=(0.45, 0.45))).play(60)
     assert night.last.counters["missed_ticks"] > 0

@@ -33,6 +33,7 @@ ONE_CASE_PER_ROW = [
     (Health.HONEST, Facts(said=ACTIVE, breaker_open=True, ages=Ages(read_s=1e6))),
     (Health.STUCK, Facts(said=ACTIVE, answers=True, ages=Ages(read_s=21.0, progress_s=21.0))),
     (Health.STALE, Facts(said=ACTIVE, answers=True, ages=Ages(read_s=21.0, progress_s=1.0))),
+    (Health.STALE, Facts(said=ACTIVE, answers=True, reply_s=30.0, ages=Ages(read_s=60.0, progress_s=59.0))),
     (Health.STALE, Facts(said=ACTIVE, ages=Ages(read_s=21.0, progress_s=21.0))),
     (Health.STARTING, Facts(said=MeterState.STARTING, ages=Ages(read_s=19.0))),
     (Health.STALE, Facts(said=MeterState.STARTING, ages=Ages(read_s=21.0))),
