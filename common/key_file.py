@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from common.errors import Hopeless
+from common.meter_words import KEY_OCTETS, TITLE_OCTETS
 
 MAX_FILE: Final = 4096
 """Octets of a keys file: five fields and a page of comments."""
 MAX_SECRET: Final = 255
 """Octets of a password, which an AARQ carries behind a length."""
-KEY_OCTETS: Final = 16
-"""Of AES-128, which security suites 0 and 1 use."""
-TITLE_OCTETS: Final = 8
-"""Of a system title (IEC 62056-5-3, 4.3.4)."""
 KEY_FIELDS: Final = ("encryption_key", "authentication_key", "broadcast_key")
 SECRET_FIELDS: Final = ("password", "hls_secret")
 _NAMES: Final = (*KEY_FIELDS, *SECRET_FIELDS)

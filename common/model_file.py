@@ -28,13 +28,12 @@ from common.meter_model import (
     Scope,
     Status,
 )
+from common.meter_words import REFERENCINGS, TRANSPORTS
 from common.obis import BadObis, Obis
 
 MAX_OCTETS: Final = 256 * 1024
 """Of one file; the longest has some 10 KiB."""
 AUTHENTICATIONS: Final = ("none", "lls", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256")
-_TRANSPORTS: Final = ("hdlc", "wrapper")
-_REFERENCINGS: Final = ("ln", "sn")
 _SIZES: Final = (1, 2, 4)
 _CLASS, _ATTRIBUTE = 3, 2
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -156,14 +155,14 @@ def _model(assume: _Fields, name: str, measurements: _Fields, about: About) -> M
     channel = assume.needed("channel", 0, 255)
     model = Model(
         name=name,
-        transport=assume.text("transport", None, _TRANSPORTS),
+        transport=assume.text("transport", None, TRANSPORTS),
         port=assume.needed("port", 1, 65535),
         client_id=assume.needed("client_id", 1, 65535),
         server_logical=assume.needed("server_logical", 0, 65535),
         server_physical=assume.number("server_physical", 0, 16383),
         address_size=assume.number("address_size", 1, 4),
         authentication=assume.text("authentication", None, AUTHENTICATIONS),
-        referencing=assume.text("referencing", "ln", _REFERENCINGS),
+        referencing=assume.text("referencing", "ln", REFERENCINGS),
         channel=channel,
         measurements=_measurements(measurements, channel),
         about=about,

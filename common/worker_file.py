@@ -13,13 +13,13 @@ from common.envelope import UID_SIZE
 from common.files import write_atomically
 from common.json_record import BadFile, Record
 from common.meter_state import DesiredState
+from common.meter_words import AUTHENTICATIONS, LINE_MODES, MAX_SUITE, REFERENCINGS, SECURITIES, TRANSPORTS
 from common.obis import Obis
 from common.secret import Secret
 
 MAX_MEASUREMENTS: Final = 256
 MIN_INTERVAL_S: Final = 0.1  # tests and fast laboratory meters; a serial line answers in 0.2 s or more
 MAX_INTERVAL_S: Final = 86_400.0
-AUTHENTICATIONS: Final = ("none", "lls", "hls-md5", "hls-sha1", "hls-sha256", "hls-gmac")
 SECRETS: Final = ("password", "encryption_key", "authentication_key")
 
 
@@ -128,25 +128,25 @@ class WorkerFile:
             desired_state=_desired(record, path),
             host=record.text("host"),
             port=record.whole("port", 1, 65535),
-            transport=_one_of(record, "transport", ("hdlc", "wrapper")),
+            transport=_one_of(record, "transport", TRANSPORTS),
             client_id=record.whole("client_id", 0, 65535),
             server_logical=record.whole("server_logical", 0, 65535),
             server_physical=record.optional_whole("server_physical", 0, 16383),
             address_size=record.optional_whole("address_size", 1, 4),
             authentication=_one_of(record, "authentication", AUTHENTICATIONS),
             password=Secret(record.text("password")),
-            security=_one_of(record, "security", ("none", "auth", "encrypt", "both")),
-            security_suite=record.whole("security_suite", 0, 1),
+            security=_one_of(record, "security", SECURITIES),
+            security_suite=record.whole("security_suite", 0, MAX_SUITE),
             encryption_key=Secret(record.text("encryption_key")),
             authentication_key=Secret(record.text("authentication_key")),
             client_title=record.text("client_title"),
             server_title=record.text("server_title"),
             dedicated_key=record.flag("dedicated_key"),
             general_ciphering=record.flag("general_ciphering"),
-            referencing=_one_of(record, "referencing", ("ln", "sn")),
+            referencing=_one_of(record, "referencing", REFERENCINGS),
             model=record.text("model"),
             interval_s=record.number("interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
-            line_mode=_one_of(record, "line_mode", ("exclusive", "shared", "concurrent")),
+            line_mode=_one_of(record, "line_mode", LINE_MODES),
             clock_synchronised=record.flag("clock_synchronised"),
             journal_dir=record.text("journal_dir"),
             counter_dir=record.text("counter_dir"),

@@ -13,6 +13,7 @@ from typing import Final, TextIO
 
 from common.clock import Clock
 from common.errors import Hopeless
+from common.meter_words import REFERENCINGS, TRANSPORTS
 
 VERSION: Final = 1
 OUT, IN = "out", "in"
@@ -138,14 +139,14 @@ def _header(fields: Mapping[str, object], where: str) -> Header:
         raise BadCapture(f"{where}: no header of a capture of version {VERSION}")
     size, physical = (_number(fields, name, where, optional=True) for name in ("address_size", "server_physical"))
     return Header(
-        transport=_word(fields, "transport", where, ("hdlc", "wrapper")),
+        transport=_word(fields, "transport", where, TRANSPORTS),
         client_id=_number(fields, "client_id", where) or 0,
         server_logical=_number(fields, "server_logical", where) or 0,
         server_physical=physical,
         address_size=size,
         authentication=_word(fields, "authentication", where),
         security=_word(fields, "security", where),
-        referencing=_word(fields, "referencing", where, ("ln", "sn")),
+        referencing=_word(fields, "referencing", where, REFERENCINGS),
         model=_word(fields, "model", where),
         max_info=_number(fields, "max_info", where) or 0,
         window=_number(fields, "window", where) or 0,

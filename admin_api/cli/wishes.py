@@ -16,11 +16,12 @@ import click
 from common.catalogue import DEFAULT_MODEL, MODELS, model
 from common.errors import Hopeless
 from common.key_file import load_key_file, system_title
+from common.meter_words import AUTHENTICATIONS, LINE_MODES, REFERENCINGS, SECURITIES, TRANSPORTS
 from common.obis import Obis
 from common.secret import Secret
 from common.store.errors import BadWish
-from common.store.rules import LINE_MODES, REFERENCINGS, SECURITIES, TRANSPORTS, WITH_SECRET
-from common.worker_file import AUTHENTICATIONS, Limits
+from common.store.rules import WITH_SECRET
+from common.worker_file import Limits
 
 VARIABLE: Final = "DLMS_PASSWORD"
 MAX_SECRET_FILE: Final = 4096  # octets; a password or token is far shorter

@@ -12,11 +12,21 @@ from dataclasses import asdict
 from typing import Final
 
 from common.catalogue import DEFAULT_MEASUREMENTS, MODELS, measurement
+from common.meter_words import (
+    AUTHENTICATIONS,
+    KEY_OCTETS,
+    LINE_MODES,
+    MAX_SUITE,
+    REFERENCINGS,
+    SECURITIES,
+    TITLE_OCTETS,
+    TRANSPORTS,
+)
 from common.obis import BadObis, Obis
 from common.secret import Secret
 from common.store.errors import BadWish
 from common.store.model import MeasurementWish, MeterWish
-from common.worker_file import AUTHENTICATIONS, MAX_INTERVAL_S, MAX_MEASUREMENTS, MIN_INTERVAL_S, Limits
+from common.worker_file import MAX_INTERVAL_S, MAX_MEASUREMENTS, MIN_INTERVAL_S, Limits
 
 MAX_NAME: Final = 64  # characters; a part of an MQTT topic and of a log line
 MAX_HOST: Final = 253  # RFC 1035
@@ -25,14 +35,9 @@ MAX_TOKEN: Final = 512  # characters of a ThingsBoard token
 MAX_DEVICE_NAME: Final = 255  # ThingsBoard's own limit
 MAX_KEY: Final = 64
 FEWEST_DIGITS: Final = 8  # of a name that is all digits: a shorter one could be taken for a row id
-TRANSPORTS: Final = ("hdlc", "wrapper")
 WITH_SECRET: Final = frozenset(AUTHENTICATIONS) - {"none", "hls-gmac"}  # GMAC proves the keys, the others a password
-SECURITIES: Final = ("none", "auth", "encrypt", "both")
-REFERENCINGS: Final = ("ln", "sn")
-MAX_SUITE: Final = 1
-KEY_DIGITS: Final = 32
-TITLE_DIGITS: Final = 16
-LINE_MODES: Final = ("exclusive", "shared", "concurrent")
+KEY_DIGITS: Final = 2 * KEY_OCTETS
+TITLE_DIGITS: Final = 2 * TITLE_OCTETS
 
 _WHOLE: Final[Mapping[str, tuple[int, int]]] = {
     "port": (1, 65535),
