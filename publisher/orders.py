@@ -15,7 +15,7 @@ from common.envelope import Envelope, Kind, encode
 from publisher.outbox import Outbox
 
 MAX_ROWS: Final = 1000  # ids that one command may name
-MAX_TURNS: Final = 100  # transactions of one command; what is left needs another one
+MAX_S: Final = 1.0  # no transaction of a command is begun after it: the loop has others; what is left is told
 _log = logging.getLogger(__name__)
 
 
@@ -56,23 +56,24 @@ class Orders:
         if rows is None:
             detail = f"rows: a list of at most {MAX_ROWS} ids was expected"
             return CommandResult(False, error_kind="bad_command", error_detail=detail)
+        refused = self._outbox.stats().refused
         done = self._all(act, uid, rows)
         left = self._outbox.tally(uid).set_aside
         _log.info("%s uid=%s rows=%d left=%d", command.verb, uid.hex(), done, left)
+        if not done and self._outbox.stats().refused > refused:
+            return CommandResult(False, {"rows": 0, "left": left}, "disk_refused", "the outbox's disk does not take it")
         if not done:
             detail = "none of these rows is set aside" if rows else "nothing of this meter is set aside"
             return CommandResult(False, {"rows": 0, "left": left}, "no_such_row", detail)
         return CommandResult(True, {"rows": done, "left": left})
 
-    @staticmethod
-    def _all(act: Callable[[bytes, Sequence[int]], int], uid: bytes, rows: Sequence[int]) -> int:
-        """Act until there is nothing left to act on; a disk that refuses ends it as well."""
-        done = 0
-        for _ in range(MAX_TURNS):
+    def _all(self, act: Callable[[bytes, Sequence[int]], int], uid: bytes, rows: Sequence[int]) -> int:
+        """Act until there is nothing left to act on, or time is up; a disk that refuses ends it as well."""
+        limit = self._clock.monotonic() + MAX_S
+        done = some = act(uid, rows)
+        while some and not rows and self._clock.monotonic() < limit:
             some = act(uid, rows)
             done += some
-            if rows or not some:
-                break
         return done
 
 

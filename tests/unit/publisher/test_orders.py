@@ -1,6 +1,8 @@
 """Orders about rows that are set aside, on a real outbox: sent again, dropped, counted, answered."""
 
+import sqlite3
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,6 +11,7 @@ from common.envelope import Envelope, Kind, decode, encode
 from common.routes import Mode, Route
 from publisher.orders import MAX_ROWS, Orders
 from publisher.outbox import Arrival, Lane, Outbox
+from tests.support.crashing import Fuse, FusedConnection
 from tests.support.still_clock import StepClock
 
 UID, OTHER, EPOCH, BOOT = bytes(range(16)), b"the other meter!", b"epoch-01", b"boot-one"
@@ -92,3 +95,30 @@ def test_what_expired_or_is_no_command_is_not_done(outbox: Outbox, clock: StepCl
     late = Command("id", OUTBOX_DROP, {}, clock.boottime_ms() - 1).to_body()
     assert orders.handle([Envelope(Kind.COMMAND, UID, body=late), Envelope(Kind.COMMAND, UID, body="x")]) == []
     assert outbox.tally(UID).set_aside == 3
+
+
+def test_a_disk_that_refuses_is_told_and_nothing_is_done(outbox: Outbox, clock: StepClock) -> None:
+    disk = FusedConnection(outbox._file._db, Fuse())
+    disk.full, outbox._file._db = True, cast("sqlite3.Connection", disk)
+    for rows in (None, [1]):
+        result = told(Orders(outbox, clock), OUTBOX_RETRY, rows)
+        assert (result.ok, result.error_kind, result.result) == (False, "disk_refused", {"rows": 0, "left": 3})
+    outbox._file._db = disk.real
+    assert told(Orders(outbox, clock), OUTBOX_RETRY).result == {"rows": 3, "left": 0}
+
+
+class SlowClock(StepClock):
+    """Each look at it takes half a second."""
+
+    def monotonic(self) -> float:
+        self.now += 0.5
+        return super().monotonic()
+
+
+def test_a_command_holds_the_loop_for_a_second_and_tells_what_is_left(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.outbox.TRIM_ROWS", 1)
+    orders = Orders(outbox, SlowClock())
+    assert told(orders, OUTBOX_DROP).result == {"rows": 2, "left": 1}
+    assert told(orders, OUTBOX_DROP).result == {"rows": 1, "left": 0}
