@@ -15,6 +15,7 @@ from common.process_state import ProcessState
 ALIVE: Final = frozenset({ProcessState.STARTING, ProcessState.RUNNING})
 NOT_DOWN: Final = ALIVE | {ProcessState.ABSENT}  # absent: supervisord is about to be told of it
 NEVER_S: Final = 1e9  # an age of what never happened
+FIRST_WORD: Final = 3  # times as long may pass before a process's first word: a fleet shares the CPU
 HONEST: Final = frozenset({MeterState.UNREACHABLE, MeterState.AUTH_FAILED, MeterState.ERROR, MeterState.DISCOVERING})
 
 
@@ -49,7 +50,8 @@ class Ages:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Of one meter, just now. ``answers``: octets came from the meter since the last reading. ``reply_s``: how long its
-    worker waits for an answer."""
+    worker waits for an answer. ``spoken``: its present process was heard.
+    """
 
     wanted: bool = True
     process: ProcessState = ProcessState.RUNNING
@@ -58,6 +60,7 @@ class Facts:
     answers: bool = False
     interval_s: float = 2.0
     reply_s: float = 5.0
+    spoken: bool = True
     ages: Ages = Ages()
 
 
@@ -89,7 +92,7 @@ def _idle(facts: Facts, limits: Limits) -> bool:
 ROWS: Final[tuple[tuple[Health, Callable[[Facts, Limits], bool]], ...]] = (
     (Health.OFF, lambda facts, _: not facts.wanted),
     (Health.DOWN, lambda facts, _: facts.process not in NOT_DOWN),
-    (Health.SILENT, lambda facts, limits: facts.ages.heard_s > limits.silent_s),
+    (Health.SILENT, lambda facts, limits: facts.ages.heard_s > limits.silent_s * (1 if facts.spoken else FIRST_WORD)),
     (Health.PAUSED, lambda facts, _: facts.said is MeterState.PAUSED),
     (Health.HONEST, lambda facts, _: facts.said in HONEST or facts.breaker_open),
     (Health.STUCK, lambda facts, limits: facts.answers and _unread(facts, limits) and _idle(facts, limits)),

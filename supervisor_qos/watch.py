@@ -81,6 +81,7 @@ class Watch:
             answers=own and self.observer.answers(meter.uid),
             interval_s=meter.wish.interval_s,
             reply_s=meter.wish.limits.get("reply_timeout_s", DEFAULT_REPLY_S),
+            spoken=own and worker.heard_ms > 0,
             ages=Ages() if blank else self.observer.ages(meter.uid, process.pid, started_ms, moment.now_ms),
         )
 

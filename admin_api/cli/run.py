@@ -157,6 +157,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def exit_code(error: BridgeError) -> Exit:
     """Return what whoever started us is told: systemd starts nothing again that only a person can mend."""
-    if isinstance(error, AlreadyRunning):
+    if isinstance(error, AlreadyRunning | PortTaken):
         return Exit.LOCK_HELD
     return Exit.BUG if isinstance(error, Spent | DidNotStart | Again) else Exit.BAD_CONFIGURATION

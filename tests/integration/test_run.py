@@ -157,7 +157,7 @@ def test_a_port_that_is_taken_is_a_clear_refusal(tmp_path: Path) -> None:
         command = [METERCTL, "run", "--state", str(tmp_path / "state")]
         environment = {**os.environ, "DLMS_BRIDGE_API_PORT": port}
         refused = subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False)
-    assert refused.returncode == Exit.BAD_CONFIGURATION
+    assert refused.returncode == Exit.LOCK_HELD
     assert f"port_taken: api: 127.0.0.1:{port} is taken".encode() in refused.stderr
 
 

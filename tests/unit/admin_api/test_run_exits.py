@@ -20,7 +20,7 @@ from common.store.errors import StoreDamaged, StoreUnavailable
         (StoreUnavailable("the disk is full"), Exit.BUG),
         (StoreDamaged("no copy"), Exit.BAD_CONFIGURATION),
         (BadSettings("[mqtt] port"), Exit.BAD_CONFIGURATION),
-        (PortTaken("api"), Exit.BAD_CONFIGURATION),
+        (PortTaken("api"), Exit.LOCK_HELD),
     ],
     ids=lambda value: value.kind if isinstance(value, BridgeError) else "",
 )

@@ -31,6 +31,7 @@ ONE_CASE_PER_ROW = [
     (Health.HONEST, Facts(said=MeterState.UNREACHABLE, answers=True, ages=Ages(read_s=1e6, progress_s=1e6))),
     (Health.HONEST, Facts(said=MeterState.AUTH_FAILED, ages=Ages(read_s=1e6))),
     (Health.HONEST, Facts(said=ACTIVE, breaker_open=True, ages=Ages(read_s=1e6))),
+    (Health.STARTING, Facts(spoken=False, ages=Ages(heard_s=35.0))),
     (Health.STUCK, Facts(said=ACTIVE, answers=True, ages=Ages(read_s=21.0, progress_s=21.0))),
     (Health.STALE, Facts(said=ACTIVE, answers=True, ages=Ages(read_s=21.0, progress_s=1.0))),
     (Health.STALE, Facts(said=ACTIVE, answers=True, reply_s=30.0, ages=Ages(read_s=60.0, progress_s=59.0))),

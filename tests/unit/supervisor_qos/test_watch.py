@@ -52,11 +52,13 @@ def test_a_worker_that_reads_is_fine() -> None:
     assert scene.at(10_500) == (Health.FINE, MeterState.ACTIVE, [])
 
 
-def test_a_worker_that_says_nothing_is_silent_twelve_seconds_after_its_start_or_last_word() -> None:
+def test_a_worker_is_silent_twelve_seconds_after_its_last_word_and_thrice_as_long_before_its_first() -> None:
+    scene = Scene()
+    scene.publisher_says(60_000)
+    assert scene.at(36_900)[0] is not Health.SILENT
+    assert scene.at(37_100)[0] is Health.SILENT
     scene = Scene()
     scene.publisher_says(25_000)
-    assert scene.at(12_900)[0] is Health.STARTING
-    assert scene.at(13_100)[0] is Health.SILENT
     scene.say(13_200)
     assert scene.at(25_100)[0] is not Health.SILENT
     assert scene.at(25_300)[2] == [Decision(NAME, Act.DUMP, "silent")]
