@@ -8,7 +8,7 @@ import pytest
 
 from common.diagnostic import MAX_FRAMES, MAX_OCTETS, Diagnostic
 from common.secret import Secret
-from poller.diagnosing import MAX_PAUSE_S, MAX_WAITING, Diagnosing
+from poller.diagnosing import FORGOTTEN_S, MAX_PAUSE_S, MAX_WAITING, PAUSE_S, Diagnosing
 from poller.dlms.errors import AuthenticationFailed, BadFrame
 from poller.simulator import FaultKind
 from tests.support.nights import Night
@@ -70,6 +70,16 @@ def test_a_silent_meter_is_a_link_lost_and_then_told_ever_more_seldom(tmp_path: 
     assert max(gaps) <= MAX_PAUSE_S / 60 + 1
     assert len(refused) < 12
     assert sum(item.suppressed for _, item in refused) > 100
+
+
+def test_what_was_not_seen_for_ten_minutes_is_told_anew() -> None:
+    clock = StillClock()
+    diagnosing, told = Diagnosing(clock), []
+    for pause in (0.0, PAUSE_S, 2 * PAUSE_S, 4 * PAUSE_S + FORGOTTEN_S + 1.0, PAUSE_S):
+        clock.sleep(pause)
+        diagnosing.event("hdlc", "bad_frames", "again")
+        told.append(len(diagnosing.take()))
+    assert told == [1, 1, 1, 1, 1]
 
 
 def test_a_refused_password_is_told_without_it(tmp_path: Path) -> None:

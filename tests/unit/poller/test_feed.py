@@ -158,6 +158,21 @@ def test_a_journal_at_its_bound_is_an_alarm_for_a_minute(tmp_path: Path) -> None
     assert not worker.bus.beats()[-1].conditions
 
 
+def test_what_a_journal_found_damaged_at_its_opening_is_an_alarm_for_a_minute(tmp_path: Path) -> None:
+    before = Worker(tmp_path)
+    before.feed.publish(READING)
+    before.feed.close(0.0)
+    (segment,) = tmp_path.glob("*.seg")
+    segment.write_bytes(b"x" * 99 + segment.read_bytes())
+    worker = Worker(tmp_path)
+    worker.feed.beat(WorkerBeat())
+    worker.clock.now += LATELY_S + 1.0
+    worker.feed.beat(WorkerBeat())
+    first, later = worker.bus.beats()
+    assert "damaged" in first.conditions["outbox"]
+    assert "outbox" not in later.conditions
+
+
 def test_an_acknowledgement_drains_the_journal(worker: Worker) -> None:
     worker.feed.publish(READING)
     assert not worker.feed.drained()

@@ -115,6 +115,17 @@ def test_a_lost_header_costs_no_row(good: Path, tmp_path: Path, clock: StepClock
     assert outbox.stats().salvaged == 2 * (COUNT - DELIVERED)
 
 
+def test_a_row_of_another_boot_has_the_age_it_had_and_the_time_since(
+    good: Path, tmp_path: Path, clock: StepClock
+) -> None:
+    clock.now += 5000.0  # nobody knows how long the machine was off: that counts for nothing
+    clock.reboot()
+    directory = damaged(good, tmp_path / "bad", 0, bytes(PAGE))
+    outbox = Outbox.open(directory, clock, b"boot-two", max_age_s=1e6, max_octets=1 << 30)
+    assert check(outbox) == 0
+    assert outbox.next_rows(UID, Lane.BACKLOG, after_id=0, limit=1, octets=1)[0].age_ms == AGE_S * 1000 + 1000
+
+
 def test_a_file_that_was_cut_gives_what_is_left(good: Path, tmp_path: Path, clock: StepClock) -> None:
     size = good.stat().st_size
     for place, cut in enumerate(range(PAGE, size, size // 12)):

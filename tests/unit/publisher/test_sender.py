@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from common.envelope import Envelope, Kind, encode
-from common.reading import Failure, Quantity, Reading
+from common.reading import Failure, Quantity, Reading, Source
 from common.routes import Mode, Route, Target
 from publisher.connection import Flight, Outcome, Result, Work
 from publisher.delivery import MAX_REJECTIONS, STRIKES, SUSPECT_AFTER, Death, rejection_delay_s
@@ -372,6 +372,18 @@ def test_a_meter_is_online_once_and_silent_after_a_minute(bench: Bench) -> None:
     states = [item for item in bench.outlet.messages if item.topic == "meters/A/status"]
     assert [json.loads(item.payload)["status"] for item in states] == ["online", "silent"]
     assert all(item.retain for item in states)
+
+
+def test_a_meters_past_does_not_make_it_online(bench: Bench) -> None:
+    bench.routes(generic(A, strict_order=True), generic(B))
+    voltage = Quantity("voltage_l1", "1-1:32.7.0", 2300, -1, 35)
+    bench.take(A, 1, Reading((voltage,), source=Source.PROFILE))
+    assert len(bench.fill()) == 1
+    assert [item.topic for item in bench.outlet.messages] == ["meters/A/telemetry"]
+    bench.settle()
+    bench.take(A)
+    bench.fill()
+    assert bench.outlet.messages[-1].topic == "meters/A/status"
 
 
 def test_lanes_are_named_by_the_present_route(bench: Bench) -> None:
