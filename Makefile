@@ -22,9 +22,10 @@ CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr
 # A program that tests need, and the Debian package that has it.
 DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprogs mount=mount ip=iproute2
 
-# Tests that wait for nobody: two processes run them in half the time. All others have processes, ports and clocks of
-# their own, and take turns.
+# Two processes run tests in half the time: those that have nothing but themselves in any order, those with processes, ports
+# and clocks of their own file by file. The matrix measures how long things take: alone.
 ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
+TOGETHER := tests/integration tests/faults tests/system
 
 .PHONY: run test check lint packages system bench bench-dlms fuzz chaos soak meters clean help
 .DEFAULT_GOAL := help
@@ -45,11 +46,12 @@ help:
 run: $(VENV)/.run
 	@exec $(BIN)/meterctl run --embedded --state $(STATE)
 
-# Both parts are run, so that one look shows everything.
+# All parts are run, so that one look shows everything.
 test: $(VENV)/.test packages lint
 	@failed=0; \
 	$(PYTEST) --hypothesis-profile=long -n 2 --dist loadscope $(ALONE) || failed=1; \
-	$(PYTEST) --hypothesis-profile=long $(addprefix --ignore=,$(ALONE)) || failed=1; \
+	$(PYTEST) --hypothesis-profile=long -n 2 --dist loadfile $(TOGETHER) || failed=1; \
+	$(PYTEST) --hypothesis-profile=long $(addprefix --ignore=,$(ALONE) $(TOGETHER)) || failed=1; \
 	exit $$failed
 
 check: $(VENV)/.test lint

@@ -88,10 +88,10 @@ def test_a_worker_killed_in_the_middle_of_what_it_missed_brings_each_row_once(tm
         for share in (0.0, 0.2, 0.5, 0.8):
             it.start()
             goal = share * len(expected)
-            it.until(partial(_has_more, it, goal), 60, f"{goal:.0f} rows")
+            it.until(partial(_has_more, it, goal), 120, f"{goal:.0f} rows")
             it.stop(signal.SIGKILL)
         it.start()
-        it.until(lambda: set(expected) <= set(stamps(it)), 60, "the rest")
+        it.until(lambda: set(expected) <= set(stamps(it)), 180, "the rest")
         it.reads(5)
         got = stamps(it)
         assert len(got) == len(set(got))

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 METERCTL: Final = str(Path(sys.executable).parent / "meterctl")
 STATIC: Final = {"broker", "simulator", "publisher", "supervisor_qos", "api"}
-START_S: Final = 40.0
-END_S: Final = 40.0
+START_S: Final = 90.0
+END_S: Final = 60.0
 
 
 class Run:

@@ -31,11 +31,11 @@ class Recording:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(lambda: path.exists() and path.stat().st_size, 30.0, "the recording to begin")
+        wait_until(lambda: path.exists() and path.stat().st_size, 60.0, "the recording to begin")
 
     def end(self) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20.0)
+        self._process.wait(60.0)
 
 
 def _now_ms() -> int:
