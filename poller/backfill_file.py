@@ -25,7 +25,7 @@ SEEN_NAME: Final = "backfill.seen"
 FORM: Final = 1  # of the file; another one is passed over
 MAX_STAMPS: Final = 10_000  # of one intent: as many rows as one reading of a profile returns
 MAX_OCTETS: Final = 512 << 10  # an intent of MAX_STAMPS has some 160 kB
-_FARTHEST_MS: Final = 1 << 48
+FARTHEST_MS: Final = 1 << 48  # the year 10889; whatever is later is damage
 _SEEN: Final = struct.Struct(">QI")
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class BackfillFile:
             moment, checksum = _SEEN.unpack(octets)
         except (OSError, struct.error):
             return 0
-        return int(moment) if checksum == crc32c(octets[:8]) and moment < _FARTHEST_MS else 0
+        return int(moment) if checksum == crc32c(octets[:8]) and moment < FARTHEST_MS else 0
 
     def note(self, moment: int) -> None:
         """Keep the time of the last good reading; 0 forgets it. What a disk does not take is taken the next time."""
@@ -161,7 +161,7 @@ def _state(record: Record) -> State:
         raise BadFile(f"another form of the file than {FORM}")
     return State(
         serial=record.text("serial"),
-        floor=record.whole("floor", 0, _FARTHEST_MS),
+        floor=record.whole("floor", 0, FARTHEST_MS),
         gaps=merged([_span(item) for item in record.records("gaps", 2 * MAX_GAPS)]),
         orders=tuple(map(_order, record.records("orders", MAX_ORDERS))),
         intent=_intent(record.optional_record("intent")),
@@ -170,7 +170,7 @@ def _state(record: Record) -> State:
 
 
 def _span(record: Record) -> Span:
-    span = Span(record.whole("begin", 0, _FARTHEST_MS), record.whole("end", 0, _FARTHEST_MS))
+    span = Span(record.whole("begin", 0, FARTHEST_MS), record.whole("end", 0, FARTHEST_MS))
     if span.length < 0:
         raise BadFile(f"a span from {span.begin} to {span.end}")
     return span
@@ -181,7 +181,7 @@ def _order(record: Record) -> Order:
         id=record.text("id", limit=64),
         asked=_span(record.record("asked")),
         left=_span(record.record("left")),
-        **{name: record.whole(name, 0, _FARTHEST_MS) for name in ("rows", "windows", "skipped", "left_out")},
+        **{name: record.whole(name, 0, FARTHEST_MS) for name in ("rows", "windows", "skipped", "left_out")},
     )
 
 
@@ -191,7 +191,7 @@ def _intent(intent: Record | None) -> Intent | None:
     return Intent(
         epoch=intent.octets("epoch", EPOCH_SIZE),
         first=intent.whole("first", 1, 2**53),
-        stamps=tuple(intent.wholes("stamps", MAX_STAMPS, _FARTHEST_MS)),
+        stamps=tuple(intent.wholes("stamps", MAX_STAMPS, FARTHEST_MS)),
         window=_span(intent.record("window")),
         order=intent.text("order", limit=64),
         skipped=intent.whole("skipped", 0, 2**31),

@@ -19,7 +19,7 @@ from common.reading import Reading
 from common.worker_file import WorkerFile
 from poller import backfill
 from poller.backfill import SECOND_MS, Intent, Order, Pace, Span, State, Window
-from poller.backfill_file import BackfillFile
+from poller.backfill_file import FARTHEST_MS, BackfillFile
 from poller.dlms.cosem import AttributeRef
 from poller.dlms.errors import BadData
 from poller.errors import WindowOverrun
@@ -173,7 +173,7 @@ class Backfiller:
     def order(self, command: Command) -> None:
         """Take a range that a person asks for; raise BadRange, TooManyRanges or Unwritable."""
         begin, end = (command.arguments.get(name) for name in ("from_ms", "to_ms"))
-        if not isinstance(begin, int) or not isinstance(end, int) or not 0 < begin <= end:
+        if not isinstance(begin, int) or not isinstance(end, int) or not 0 < begin <= end < FARTHEST_MS:
             raise BadRange("from_ms and to_ms: milliseconds were expected, the end not before the beginning")
         if end - begin > backfill.MAX_ORDER_MS:
             raise BadRange(f"a range of more than {backfill.MAX_ORDER_MS // backfill.DAY_MS} days")

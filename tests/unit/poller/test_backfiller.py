@@ -246,7 +246,13 @@ def test_a_paused_meter_refuses_a_range(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"from_ms": 5, "to_ms": 4}, {"from_ms": "a", "to_ms": 4}, {"from_ms": 1, "to_ms": 1_700_000_000_000}],
+    [
+        {},
+        {"from_ms": 5, "to_ms": 4},
+        {"from_ms": "a", "to_ms": 4},
+        {"from_ms": 1, "to_ms": 1_700_000_000_000},
+        {"from_ms": (1 << 48) - 1, "to_ms": 1 << 48},
+    ],
 )
 def test_a_range_that_is_none_is_refused(tmp_path: Path, arguments: dict[str, object]) -> None:
     played = night(tmp_path)
