@@ -173,6 +173,8 @@ PUBACK: Final[Mapping[int, Verdict]] = {
 PERMANENT: Final = frozenset({0x90, 0x99})  # codes that say: this row, however often it is sent
 MAX_REJECTIONS: Final = 5  # of one row with a permanent code; then it is set aside, so that the queue moves
 REJECTION_LADDER: Final = Ladder(1.0, 60.0)
+DENIED_LADDER: Final = Ladder(15.0, 60.0)  # some brokers end the session with it: the other meters pay for each try
+DENIED: Final = 0x87
 QUOTA_LADDER: Final = Ladder(1.0, 30.0)
 
 
@@ -181,9 +183,9 @@ def verdict(code: int) -> Verdict:
     return PUBACK.get(code, Verdict.RETRY)
 
 
-def rejection_delay_s(count: int, *, quota: bool = False) -> float:
-    """Return the seconds until a packet refused ``count`` times in a row is sent again."""
-    ladder = QUOTA_LADDER if quota else REJECTION_LADDER
+def rejection_delay_s(count: int, *, code: int = 0, quota: bool = False) -> float:
+    """Return the seconds until a packet refused ``count`` times in a row, last with ``code``, is sent again."""
+    ladder = QUOTA_LADDER if quota else DENIED_LADDER if code == DENIED else REJECTION_LADDER
     return min(ladder.first * 2.0 ** min(count - 1, 16), ladder.longest)
 
 

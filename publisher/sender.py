@@ -257,7 +257,7 @@ class Sender:
             self._put_aside(flight.ids[0], "rejected", line.refusal)
             line.rejections = 0
         line.batch = max(1, line.batch // 2)
-        self._lines.rest(line, now + rejection_delay_s(max(line.rejections, 1)))
+        self._lines.rest(line, now + rejection_delay_s(max(line.rejections, 1), code=outcome.code))
 
     def _returned(self, outcome: Outcome) -> None:
         flight, line = outcome.flight, outcome.flight.line

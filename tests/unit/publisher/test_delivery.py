@@ -137,6 +137,7 @@ def test_only_a_permanent_code_sets_a_row_aside_and_only_after_its_tries() -> No
 
 def test_a_refused_packet_waits_up_to_a_minute() -> None:
     assert [rejection_delay_s(count) for count in (1, 2, 3, 7, 100)] == [1.0, 2.0, 4.0, 60.0, 60.0]
+    assert [rejection_delay_s(count, code=0x87) for count in (1, 2, 3, 4)] == [15.0, 30.0, 60.0, 60.0]
     assert rejection_delay_s(100, quota=True) == 30.0
 
 
