@@ -144,7 +144,7 @@ def test_a_row_leaves_the_outbox_only_when_it_was_delivered(bench: Bench) -> Non
     assert [seq(message) for message in bench.fill()] == [1]
     bench.settle(Result.REJECTED, 0x87)
     assert bench.waiting() == 2
-    bench.clock.sleep(2.0)
+    bench.clock.sleep(16.0)
     bench.lines.rested(bench.clock.monotonic())
     assert [seq(message) for message in bench.fill()] == [1]
     bench.settle()
