@@ -66,6 +66,7 @@ meters: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.drain
+	$(BIN)/python -m tests.bench.away
 
 bench-dlms: $(VENV)/.test
 	$(BIN)/python -m tests.bench.dlms

@@ -167,6 +167,10 @@ class Meters:
         """How many readings were taken."""
         return sum(self.taken.values())
 
+    def pace(self, interval_s: float) -> None:
+        """Take readings at another interval from now on."""
+        self._interval_s = interval_s
+
     def quiet(self) -> int:
         """Take no more readings, go on with the hand-over; return how many were taken."""
         self._quiet.set()
