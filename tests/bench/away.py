@@ -137,9 +137,7 @@ def report(outage: Outage) -> None:
     """Print what was found."""
     p50, p99 = (percentile(outage.live_s, share) for share in (0.5, 0.99))
     print(f"{outage.waited} readings of {METERS} meters waited, the broker was away for {outage.away_s:.0f} s")
-    print(
-        f"  drained in {outage.drained_s:.1f} s: {outage.ratio:.1f} times as fast as {METERS} meters each {INTERVAL_S:g} s"
-    )
+    print(f"  drained in {outage.drained_s:.1f} s: {outage.ratio:.1f} times as fast as they are taken")
     print(f"  live readings meanwhile: {len(outage.live_s)}, median {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms")
     print(f"  taken {outage.taken}, lost {outage.lost}, repeated {outage.verdict.repeats}", end="")
     print(f", out of order, unequal or missing: {len(outage.verdict.faults)}")
