@@ -122,7 +122,8 @@ class FullJournals(FullDisk):
         time.sleep(BEAT_S)
         if not plant.metric(DROPPED):
             return ()
-        told = {alarm.category for alarm in plant.alarms(since.wall_ms - round(1000 * FULL_S))}
+        began_ms = since.wall_ms - round(1000 * FULL_S)  # an episode that an earlier round began may last into this one
+        told = {alarm.category for alarm in plant.alarms() if (alarm.cleared_at or since.wall_ms) >= began_ms}
         return () if "disk" in told else ("readings were refused, and no alarm disk says so",)
 
     def figures(self, plant: Plant) -> Mapping[str, float | str]:
