@@ -11,12 +11,15 @@ SEVERITIES = ("info", "warning", "error", "critical")
 
 
 @click.group(invoke_without_command=True)
+@shared_options
 @click.pass_context
-def alarms(context: click.Context) -> int:
+def alarms(context: click.Context, as_json: bool) -> int:
     """List and acknowledge alarms; without a sub-command list those that last."""
     if context.invoked_subcommand:
+        if as_json:
+            raise click.UsageError(f"--json comes after {context.invoked_subcommand}")
         return Outcome.DONE
-    outcome: int = context.invoke(list_alarms)
+    outcome: int = context.invoke(list_alarms, as_json=as_json)
     return outcome
 
 

@@ -54,7 +54,7 @@ def add(name: str, paused: bool, as_json: bool, **options: object) -> int:
 @shared_options
 def edit(meter_id: str, name: str | None, revision: int | None, as_json: bool, **options: object) -> int:
     """Change what is wished of a meter; what is not named stays."""
-    if name is None and not any(options.values()):
+    if name is None and all(value is None or value == () for value in options.values()):
         raise NothingToChange("name at least one option; `meterctl edit --help` lists them")
 
     with opened() as store:

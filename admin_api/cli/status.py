@@ -74,7 +74,7 @@ def health(minutes: int | None, as_json: bool) -> int:
     now = SystemClock().wall_ms()
     with opened() as store:
         found = judged(store, now)
-        missed = _missed(store, minutes, now) if minutes else {}
+        missed, unmeasured = _targets(store, minutes, now) if minutes else ({}, [])
     well = found.is_well and not missed
     if as_json:
         show_json({
@@ -82,6 +82,7 @@ def health(minutes: int | None, as_json: bool) -> int:
             "silent": found.silent,
             "troubled": found.troubled,
             "missed": missed,
+            "not_measured": unmeasured,
             "alarms": found.alarms,
             "meters": found.meters,
             "ages_s": found.components,
@@ -91,6 +92,8 @@ def health(minutes: int | None, as_json: bool) -> int:
     _show_health(found)
     for target, text in missed.items():
         show_line(f"  missed: {target}: {text}")
+    if unmeasured:
+        show_line(f"  not measured: {', '.join(unmeasured)}")
     return Outcome.DONE if well else Outcome.FAILED
 
 
@@ -104,14 +107,17 @@ def _show_health(found: Health) -> None:
     show_line(f"  alarms: {_counts(found.alarms)}")
 
 
-def _missed(store: "Store", minutes: int, now_ms: int) -> dict[str, str]:
-    """Return the targets that all meters together missed, with what was measured."""
+def _targets(store: "Store", minutes: int, now_ms: int) -> tuple[dict[str, str], list[str]]:
+    """Return the targets that all meters together missed, with what was measured; and those that were not measured."""
     from admin_api.gathered import reported
     from admin_api.report import Verdict
 
     (window,) = reported(store, now_ms, minutes).windows
     missed = (answer for answer in window.overall if answer.verdict is Verdict.MISSED)
-    return {answer.target.name: f"{answer.text}, wanted {answer.target.text}" for answer in missed}
+    return (
+        {answer.target.name: f"{answer.text}, wanted {answer.target.text}" for answer in missed},
+        [answer.target.name for answer in window.overall if answer.verdict is Verdict.NOT_MEASURED],
+    )
 
 
 def judged(store: "Store", now_ms: int) -> Health:
