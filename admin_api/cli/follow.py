@@ -1,7 +1,8 @@
 """meterctl follow: readings as they come, one line each, and what becomes of the meters meanwhile.
 
 In: the latest values and states in the store, looked at several times a second. Out: lines, until Ctrl-C, a number of
-readings or a time. The store keeps a meter's latest reading once a second: of faster meters not every one is shown.
+readings or a time; a store that is away meanwhile, or made anew, does not end it. The store keeps a meter's latest
+reading once a second: of faster meters not every one is shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from admin_api.cli.output import show_json, show_line, value_text
 from admin_api.documents import latest_document
 from common.clock import Clock, SystemClock
 from common.meter_state import MeterState
+from common.store.errors import StoreDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
     from common.store.engine import Store
@@ -37,6 +39,17 @@ class Follower:
         self._meters: Mapping[bytes, Meter] = {}
         self._readings: dict[bytes, tuple[bytes, int]] = {}
         self._states: dict[bytes, tuple[MeterState, str]] = {}
+
+    def turn(self, looks: int) -> int:
+        """Do what the n-th look is for; return how many readings were shown. Only the first needs the store."""
+        try:
+            if looks % RELIST_LOOKS == 0:
+                self.find()
+            return self.look()
+        except (StoreDamaged, StoreUnavailable):
+            if not looks:
+                raise
+            return 0
 
     def find(self) -> None:
         """Look up which meters are meant: those named, or all; raise NoSuchMeter."""
@@ -96,9 +109,7 @@ def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, recor
         while True:
             if limit is not None and clock.monotonic() >= limit:
                 return Outcome.DONE if seen and not count else Outcome.FAILED
-            if looks % RELIST_LOOKS == 0:
-                follower.find()
-            seen += follower.look()
+            seen += follower.turn(looks)
             looks += 1
             if count and seen >= count:
                 return Outcome.DONE

@@ -9,10 +9,12 @@ from typing import cast
 
 import pytest
 
+from admin_api.cli.follow import Follower
 from admin_api.cli.main import COMMANDS, answer
 from common.meter_state import DesiredState, MeterState
 from common.settings import load
 from common.store.engine import Store, open_from_settings
+from common.store.errors import StoreDamaged
 from common.store.model import LatestRow, MeterStateRow, Severity
 
 NOW = 1_795_000_000_000
@@ -314,6 +316,20 @@ def test_follow_shows_each_reading_once(meterctl: Meterctl, store: Store) -> Non
     }
 
 
+def test_follow_outlives_a_store_that_is_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = Follower(store, (), as_json=False)
+
+    def away() -> None:
+        raise StoreDamaged("no schema yet")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.states, "list", away)
+        assert follower.turn(1) == 0
+        with pytest.raises(StoreDamaged):
+            follower.turn(0)
+    assert follower.turn(2) == 0
+
+
 def test_follow_says_what_keeps_a_meter_from_being_read(meterctl: Meterctl, store: Store) -> None:
     meterctl("add", "hall", "--host", "192.0.2.1")
     uid = store.meters.get(1).uid
@@ -339,6 +355,8 @@ def test_alarms_are_listed_and_acknowledged(meterctl: Meterctl, store: Store) ->
     store.alarms.raise_("auth:1", Severity.ERROR, "auth", "wrong password", meter_uid=uid)
     store.alarms.raise_("disk:1", Severity.CRITICAL, "disk", "full")
     assert "hall" in meterctl("alarms").out
+    assert meterctl("alarms", "--json").out == meterctl("alarms", "list", "--json").out
+    assert meterctl("alarms", "--json", "list").code == 2
     assert len(json.loads(meterctl("alarms", "list", "--severity", "error", "--json").out)) == 1
     assert meterctl("alarms", "ack", "1").code == 0
     assert "wrong password" not in meterctl("alarms", "list", "--unseen").out
@@ -457,3 +475,13 @@ def test_a_meter_may_be_wished_without_what_it_missed(meterctl: Meterctl, store:
     meterctl("add", "house 7", "--host", "10.0.0.1", "--no-backfill", "--load-profile", "1-0:99.2.0")
     wish = store.meters.by_name("house 7").wish
     assert (wish.backfill, wish.load_profile) == (False, "1-0:99.2.0")
+
+
+def test_a_change_to_nothing_is_a_change(meterctl: Meterctl, store: Store) -> None:
+    meterctl("add", "house 7", "--host", "10.0.0.1", "--load-profile", "1-0:99.2.0")
+    assert meterctl("edit", "house 7", "--no-backfill").code == 0
+    assert meterctl("edit", "house 7", "--load-profile", "").code == 0
+    wish = store.meters.by_name("house 7").wish
+    assert (wish.backfill, wish.load_profile) == (False, "")
+    ended = meterctl("edit", "house 7", "--interval", "0", "--json")
+    assert (ended.code, ended.error["kind"]) == (2, "bad_wish")
