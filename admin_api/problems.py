@@ -57,7 +57,7 @@ STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     RevisionConflict: HTTPStatus.PRECONDITION_FAILED,
     TooManyCommands: HTTPStatus.TOO_MANY_REQUESTS,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StoreDamaged: HTTPStatus.SERVICE_UNAVAILABLE,  # the supervisor makes it anew within seconds
     Unsealable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _OURS: Final[Mapping[type[BridgeError], str]] = {  # whose detail is for the log: it may name paths and hosts of ours

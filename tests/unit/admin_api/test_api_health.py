@@ -47,13 +47,13 @@ def test_without_a_store_health_is_503_and_tells_no_path(api: Api, tmp_path: Pat
     assert api.call("GET", "/api/meters").status_code == 503
 
 
-def test_a_damaged_store_is_a_problem_of_ours(api: Api, tmp_path: Path) -> None:
+def test_a_damaged_store_is_away_until_it_is_made_anew(api: Api, tmp_path: Path) -> None:
     api.store.close()
     for path in tmp_path.glob("store.db-*"):
         path.unlink()
     (tmp_path / "store.db").write_bytes(b"garbage" * 1000)
     response = api.call("GET", "/api/meters")
-    assert (response.status_code, document(response)["kind"]) == (500, "store_damaged")
+    assert (response.status_code, document(response)["kind"]) == (503, "store_damaged")
     assert str(tmp_path) not in response.get_data(as_text=True)
 
 
