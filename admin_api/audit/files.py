@@ -27,10 +27,15 @@ def answers(log: Path) -> Iterator[Answer]:
 def copies(recordings: Iterable[Path]) -> Iterator[Copy]:
     """Yield the readings of recordings, in their order."""
     for path in recordings:
+        lines = ours = 0
         for line in _lines(path):
             copy = copy_from_line(line)
+            lines += 1
             if copy is not None:
+                ours += 1
                 yield copy
+        if lines and not ours:
+            raise Unreadable(f"{path}: no line of it is of a recording")
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -28,19 +28,32 @@ class Hole:
 
 
 def missing(gathered: Gathered, scope: Scope) -> dict[str, tuple[int, ...]]:
-    """Return per meter the energies that were answered within the scope and did not arrive."""
+    """Return per meter the energies that were answered within the scope and did not arrive.
+
+    Of what was answered before the first reading that arrived as the present a recording says nothing, unless it is
+    complete: it may have arrived before.
+    """
     known = set(gathered.meters.values()) | gathered.energies.keys()
     found = {}
     for meter, told in gathered.answers.items():
         if gathered.meters and meter not in known:
             continue  # a simulated meter that nobody asked the system to read
         arrived = gathered.energies[meter]
+        since_ms = max(scope.since_ms, 0 if scope.complete else _begin_ms(gathered, meter))
         found[meter] = tuple(
-            energy
-            for energy, at_ms in told.items()
-            if scope.since_ms <= at_ms <= scope.until_ms and energy not in arrived
+            energy for energy, at_ms in told.items() if since_ms <= at_ms <= scope.until_ms and energy not in arrived
         )
     return found
+
+
+def _begin_ms(gathered: Gathered, meter: str) -> int:
+    """Return when the first reading was answered that arrived as the present; 0 for none."""
+    told, begin_ms = gathered.answers[meter], 0
+    for energy, packed in gathered.energies[meter].items():
+        epoch, seq = gathered.unpacked(packed - 1)
+        if epoch.first_present and seq >= epoch.first_present and energy in told:
+            begin_ms = min(begin_ms or told[energy], told[energy])
+    return begin_ms
 
 
 def unexplained(gathered: Gathered, lacking: Mapping[str, tuple[int, ...]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.audit.auditor import audit as judge
-from admin_api.audit.files import answers
+from admin_api.audit.files import Unreadable, answers, copies
 from admin_api.audit.scope import Scope
 from admin_api.audit.verdict import Verdict
 
@@ -128,3 +128,12 @@ def test_a_verdict_says_what_is_wrong(log: Path) -> None:
     text = str(audit([CLEAN[0], CLEAN[2]], log))
     assert "hole: sim-1" in text
     assert "missing of sim-1: [101]" in text
+
+
+def test_a_file_without_a_line_of_a_recording_is_refused(tmp_path: Path) -> None:
+    other, empty = tmp_path / "README.md", tmp_path / "empty"
+    other.write_text("# something else\n", encoding="utf-8")
+    empty.touch()
+    assert not list(copies([empty]))
+    with pytest.raises(Unreadable, match="no line of it is of a recording"):
+        list(copies([other]))

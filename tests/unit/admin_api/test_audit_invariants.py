@@ -232,6 +232,15 @@ def test_a_recording_that_began_late_says_nothing_of_what_was_before() -> None:
     assert verdict(arrived, scope).findings[Invariant.I2].decision is Decision.HOLDS
 
 
+def test_a_cycle_before_a_recording_that_began_late_is_not_called_lost() -> None:
+    scope = replace(SCOPE, complete=False)
+    backlog = [replace(copy("sim-1", seq), lane="backlog") for seq in (10, 11, 40)]
+    arrived = [*backlog, *(one for one in copies() if one.name.seq >= 50)]
+    assert verdict(arrived, scope).findings[Invariant.I1].decision is Decision.HOLDS
+    lost = [one for one in arrived if one.name.seq != 60]
+    assert verdict(lost, scope).missing == {"sim-1": (1060,), "sim-2": (1060,)}
+
+
 def test_nothing_given_decides_nothing() -> None:
     found = judged(Gathered(), Scope())
     assert set(decisions(found).values()) == {"cannot be decided"}
