@@ -93,7 +93,8 @@ class Journal:
                 self._files.remove(number, keep=True)
             for segment in state.finished:
                 self._files.remove(segment.number, keep=segment.damaged)
-        self._counts["damaged_files"] = len(state.bad) + sum(item.damaged for _, item in self._segments())
+        found = [*state.finished, *(item for _, item in self._segments())]
+        self._counts["damaged_files"] = len(state.bad) + sum(item.damaged for item in found)
         self._resume()
 
     @classmethod

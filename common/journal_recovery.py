@@ -156,7 +156,8 @@ def _finished(entries: Iterable[Entry], spare: Entry | None) -> list[Segment]:
     for entry in entries:
         keep = entry.segments[-1:] if entry is spare else []
         done = [item for item in entry.segments if item.last <= entry.settled and item not in keep]
-        done += entry.segments if entry.last <= entry.acknowledged and entry is not spare else []
+        if entry.last <= entry.acknowledged and entry is not spare:
+            done = entry.segments[:]
         entry.segments[:] = [item for item in entry.segments if item not in done]
         finished += done
     return finished

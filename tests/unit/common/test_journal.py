@@ -172,6 +172,19 @@ def test_damage_in_the_middle_and_at_the_end_is_counted_by_the_numbers_it_still_
     check_damaged(damaged_copy(tmp_path / "good", tmp_path / "bad", bytes(whole[:-3])), octets, {3, 4})
 
 
+def test_damage_in_what_was_acknowledged_is_set_aside_and_counted_too(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    fill(journal, 3)
+    journal.acknowledge(journal.epoch, 3)
+    journal.close()
+    (segment,) = files(tmp_path)
+    whole = bytearray(segment.read_bytes())
+    whole[HEADER_SIZE + RECORD_OVERHEAD] ^= 1
+    segment.write_bytes(whole)
+    again = opened(tmp_path)
+    assert len(files(tmp_path, ".bad")) == again.counters()["damaged_files"] == 1
+
+
 def test_a_file_of_somebody_else_is_set_aside_and_the_start_goes_on(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     octets = fill(journal, 2)
