@@ -8,7 +8,7 @@ import hashlib
 import os
 import platform
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -204,6 +204,7 @@ def _section(kind: type[_Section], name: str, table: object, environment: Mappin
     for key in table:
         if key not in items:
             raise BadSettings(f"{config}: [{name}] {key} is not a setting; there are {', '.join(items)}")
+    _refuse_unknown(environment, name, items)
     model, values = kind(), {}
     for key, item in items.items():
         where, variable = f"{config}: [{name}] {key}", f"{PREFIX}{name}_{key}".upper()
@@ -213,6 +214,13 @@ def _section(kind: type[_Section], name: str, table: object, environment: Mappin
         if given is not None:
             values[key] = _checked(given, getattr(model, key), item.metadata, where)
     return kind(**values)
+
+
+def _refuse_unknown(environment: Iterable[str], name: str, keys: Collection[str]) -> None:
+    prefix = f"{PREFIX}{name}_".upper()
+    for variable in environment:
+        if variable.startswith(prefix) and variable.removeprefix(prefix).lower() not in keys:
+            raise BadSettings(f"{variable}: [{name}] has no such setting; there are {', '.join(keys)}")
 
 
 def _parsed(text: str, default: object, variable: str) -> object:

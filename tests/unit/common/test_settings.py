@@ -82,6 +82,7 @@ def test_a_bad_file_is_refused_by_section_and_key(tmp_path: Path, text: str, exp
         ("DLMS_BRIDGE_API_PORT", "eighty", "DLMS_BRIDGE_API_PORT: a number was expected"),
         ("DLMS_BRIDGE_API_PORT", "99999", "DLMS_BRIDGE_API_PORT: must be from 1 to 65535"),
         ("DLMS_BRIDGE_MQTT_TLS", "maybe", "DLMS_BRIDGE_MQTT_TLS: true or false was expected"),
+        ("DLMS_BRIDGE_OUTBOX_IN_FLIHGT", "9", r"DLMS_BRIDGE_OUTBOX_IN_FLIHGT: \[outbox\] has no such setting"),
         ("DLMS_BRIDGE_MQTT_ORDER", "none", "DLMS_BRIDGE_MQTT_ORDER: must be one of lanes, strict"),
     ],
 )
