@@ -1,6 +1,7 @@
 """What every one of our processes does alike: stop signals, exit codes, a stack dump on request."""
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -49,6 +50,21 @@ def _expected_parent() -> int:
     """Return who started us: by its mark where it left one, because it may have ended before we could look."""
     mark = os.environ.get(MARK, "")
     return int(mark) if mark.isdecimal() else os.getppid()
+
+
+def settle() -> None:
+    """Take what the start made out of the garbage collector's sight; to be called once, when all is wired."""
+    gc.collect()
+    gc.freeze()
+
+
+def tidy() -> None:
+    """Give back what the interpreter keeps for later use; to be called once a minute.
+
+    It keeps freed tuples and lists by the thousand, and makes a full collection only when a quarter of all that lasts
+    is new: memory would creep up by about a per cent an hour. After ``settle`` this takes less than a millisecond.
+    """
+    gc.collect()
 
 
 def usage() -> dict[str, float]:

@@ -15,6 +15,7 @@ from common.command import Command, CommandResult
 from common.diagnostic import Diagnostic
 from common.heartbeat import WorkerBeat
 from common.meter_state import DesiredState, MeterState
+from common.process import tidy
 from common.reading import Quality, Reading
 from common.worker_file import Measurement, WorkerFile
 from poller.backfill_file import BackfillFile
@@ -28,6 +29,7 @@ from poller.recovery import HOUR_S
 from poller.schedule import Schedule, phase
 from poller.watch import CONNECTION, Watch, changed
 
+TIDY_BEATS: Final = 12  # a minute, where nothing changes
 PUMP_S: Final = 0.5  # the longest wait of the loop itself
 HDLC_ERRORS_PER_HOUR: Final = 5  # the target of SPEC section 8; as many in an hour are worth an alarm
 QUIET_S: Final = 300.0  # a line that damages nothing for so long is well again
@@ -84,7 +86,7 @@ class Loop:
         self._file = watch.current
         self._news: WorkerFile | None = None
         self._plausibility = Plausibility()
-        self._steps = 0
+        self._steps = self._beats = 0
         self._damage: deque[float] = deque(maxlen=HDLC_ERRORS_PER_HOUR)
 
     def run(self, parts: Parts) -> None:
@@ -328,3 +330,6 @@ class Loop:
             counters=self.link.counters(),
         )
         self._feed.beat(beat)
+        self._beats += 1
+        if self._beats % TIDY_BEATS == 0:
+            tidy()

@@ -14,7 +14,7 @@ from common.bus import WorkerBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
 from common.journal import Journal, JournalLimits, LockHeld
-from common.process import Exit, StopFlag
+from common.process import Exit, StopFlag, settle
 from poller.backfill_file import BackfillFile
 from poller.errors import LineHeld
 from poller.feed import Feed
@@ -68,6 +68,7 @@ def _run(config: Path) -> Exit:
         Turnstile(Path(file.lock_dir), clock),
     )
     try:
+        settle()
         bus.wait_for_subscription(SUBSCRIPTION_S)
         loop.run(parts)
     finally:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from common.bus import Turn
 from common.clock import Clock
 from common.envelope import Envelope, Kind, encode
+from common.process import tidy
 from common.routes import Mode, Routes, Target
 from publisher import telemetry
 from publisher.adoption import Adoption
@@ -29,6 +30,7 @@ from publisher.sender import Sender
 from publisher.teller import Teller
 
 ROUTES_S: Final = 0.5  # how often the routes file is looked at; also the longest wait of the loop
+TIDY_S: Final = 60.0
 SECOND_S: Final = 1.0  # heartbeat, bounds of the outbox, keep-alive, the look for rows that nobody announced
 GROUP_S: Final = 0.06  # the outbox deletes what was acknowledged in groups of 0.05 s; a crash sends those again
 LOCAL_BROKER_PORT: Final = (
@@ -79,7 +81,7 @@ class Pump:
         self._connections: dict[str, Connection] = {}
         self._sender.targets = self._connections
         self._taken: dict[bytes, int] = {}
-        self._next_routes = self._next_second = 0.0
+        self._next_routes = self._next_second = self._next_tidy = 0.0
         self._flush_at = math.inf
         self._adopting = False
 
@@ -195,6 +197,9 @@ class Pump:
         for uid in self._outbox.waiting_uids():
             self._lines.wake(uid, self._sender.lanes(uid), self._sender.target_of(uid))
         self._tell()
+        if now >= self._next_tidy:
+            self._next_tidy = now + TIDY_S
+            tidy()
 
     def _wake_arrived(self) -> None:
         """Queue the meters of which something was taken in this turn."""

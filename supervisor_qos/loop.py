@@ -17,7 +17,7 @@ from common.errors import Again
 from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
 from common.notify_urls import is_configured
-from common.process import StopFlag, usage
+from common.process import StopFlag, tidy, usage
 from common.process_state import Process, ProcessState
 from common.settings import Settings
 from common.store.engine import Store
@@ -43,6 +43,7 @@ LOOK_MS: Final = 1000
 GAP_MS: Final = 2000  # longer than this between two turns: we did not run, and judge nobody by it
 GRACE_MS: Final = 15_000
 REPORT_MS: Final = 60_000
+TIDY_MS: Final = 60_000
 RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
 MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
@@ -116,6 +117,7 @@ class Loop:
         self._when_due("notifier", CLOCK_MS, self._look_at_notifier)
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
+        self._when_due("tidy", TIDY_MS, tidy)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
 
     def _notice_gap(self) -> None:

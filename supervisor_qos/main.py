@@ -19,7 +19,7 @@ from common import settings as configuration
 from common.bus import SupervisorBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
-from common.process import Exit, StopFlag
+from common.process import Exit, StopFlag, settle
 from common.routes import Mode
 from common.settings import Settings
 from common.store.engine import open_from_settings
@@ -134,6 +134,7 @@ def run(argv: Sequence[str]) -> int:
     stop.install()
     restored = _restored(settings)
     parts = wire(settings)
+    settle()
     _log.info("started pid=%d state=%s", os.getpid(), settings.paths.root)
     Loop(parts, restored=restored).run(stop)
     parts.bus.close()
