@@ -68,7 +68,10 @@ class Away(Row):
         return wrong
 
     def _drained(self, plant: Plant, since: Moment, limit: float) -> dict[str, float]:
-        """Return what the drain was like, from the record, when nothing came for some time that is older than it."""
+        """Return what the drain was like, from the record, when nothing came for some time that is older than it.
+
+        Live readings are judged from the first delivery on: before it the publisher has yet to find the broker.
+        """
         deadline = time.monotonic() + limit * SLOWEST
         while time.monotonic() < deadline:
             arrivals = plant.record.all_arrivals(since.mono)
@@ -81,7 +84,7 @@ class Away(Row):
         live = sorted(
             arrival.at + offset - arrival.ts_ms / 1000
             for arrival in arrivals
-            if arrival.ts_ms >= since.wall_ms and arrival.at <= end + plant.interval_s
+            if arrival.ts_ms / 1000 >= begin + offset and arrival.at <= end + plant.interval_s
         )
         rate = len(old) / max(end - begin, 0.1)
         return {
