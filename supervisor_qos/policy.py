@@ -16,6 +16,7 @@ DUMP_S: Final = 1.0  # what a silent process gets to write its stacks
 KILL_AGAIN_S: Final = 5.0  # a process in uninterruptible sleep outlives a SIGKILL for a while
 LEFT_TO_SUPERVISORD_S: Final = 5.0  # it starts at once what exited unexpectedly; only if it does not, we do
 MAX_DELAY_S: Final = 60.0
+STATIC_DELAY_S: Final = 15.0  # of the programs that all meters depend on
 PROOF_S: Final = 60.0  # a blocked worker that lived this long on its trial is trusted again
 FINISHED: Final = frozenset({ProcessState.EXITED, ProcessState.FATAL})
 DOWN: Final = FINISHED | {ProcessState.STOPPED}
@@ -146,6 +147,8 @@ def _ended(case: Case, _budget: Budget, now: float) -> _Step:
         return None
     ended = now if case.history.ended is None else case.history.ended
     wait = delay_s(len(case.history.starts))
+    if not case.worker:
+        wait = min(wait, STATIC_DELAY_S)
     if case.process is ProcessState.EXITED and not case.expected_exit:
         wait = max(wait, LEFT_TO_SUPERVISORD_S)
     return (Act.START, f"{case.process} for {wait:.0f} s") if now - ended >= wait else None

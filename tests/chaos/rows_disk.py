@@ -202,9 +202,7 @@ class ReadOnlyOutbox(Row):
     rounds = Rounds(1, 3)
     needs_root = True
     stage = LOOP
-    may_raise = LATE
-    must_raise = frozenset({"process"})
-    """The publisher ends, and is started again and again until it can write: that is what is told."""
+    may_raise = LATE | {"process"}
 
     def bound_s(self, plant: Plant) -> float:
         return 2 * TRIED_AGAIN_S + POLL_S + plant.interval_s
@@ -224,7 +222,11 @@ class ReadOnlyOutbox(Row):
             repair(path, plant.system.state.parent / IMAGE)
 
     def check(self, plant: Plant, hit: Touched, since: Moment) -> Sequence[str]:
-        return () if is_writable(plant.system.state / OUTBOX) else ("the disk is read-only still",)
+        """The publisher ends, and is started again and again until it can write: that is what is told."""
+        if not is_writable(plant.system.state / OUTBOX):
+            return ("the disk is read-only still",)
+        told = any(alarm.category in {"process", "disk"} for alarm in plant.alarms())
+        return () if told else ("nothing was said of the disk or of the publisher",)
 
 
 def wish(plant: Plant) -> bool:

@@ -72,6 +72,13 @@ def test_what_supervisord_does_not_start_again_we_do_after_the_delay(process: Pr
     assert act(Health.DOWN, process, ended, now=1001.0) is Act.START
 
 
+def test_what_all_meters_depend_on_waits_fifteen_seconds_at_most() -> None:
+    history = History(starts=tuple(map(float, range(900, 960, 6))), ended=985.0)
+    case = Case("publisher", Health.FINE, FATAL, history, worker=False)
+    assert decide(case, BUDGET, 999.5) is None
+    assert decide(case, BUDGET, 1000.0) is not None
+
+
 def test_the_first_start_again_is_at_once() -> None:
     assert act(Health.DOWN, FATAL, History(ended=1000.0)) is Act.START
 
