@@ -72,7 +72,7 @@ class Run:
         self._deadline = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
         self.results = Results(
             options.result,
-            Conditions(commit(), options.meters, options.interval, options.short, options.readings),
+            Conditions(commit(), options.meters, options.interval, options.short),
         )
 
     def all(self, wanted: Iterable[Listed]) -> Iterator[Outcome]:
@@ -112,7 +112,6 @@ class Run:
             plant = Plant(
                 group[0].stage, directory, meters=options.meters, interval_s=options.interval, short=options.short
             )
-            plant.readings = options.readings
             stack.enter_context(plant)
             played = []
             for row in group:
@@ -135,7 +134,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--meters", type=int)
     parser.add_argument("--interval", type=float)
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("CHAOS_MINUTES") or 0))
-    parser.add_argument("--readings", type=int, default=0, help="how many pile up while the broker is away (B1L)")
     parser.add_argument("--result", type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--short", action="store_true")

@@ -39,7 +39,7 @@ def now() -> Moment:
 
 
 class Plant:
-    """A context manager; ``readings`` is for rows that count how much they let pile up."""
+    """A running system of one stage, with what is needed to break it and to look at it; a context manager."""
 
     def __init__(
         self, stage: Stage, directory: Path, *, meters: int, interval_s: float, short: bool, seed: int = 1
@@ -48,7 +48,6 @@ class Plant:
         self.interval_s = interval_s
         self.short = short
         self.chance = random.Random(seed)
-        self.readings = 0
         self.told: set[str] = set()
         """Categories of alarms that belong to the faults so far."""
         self._directory = directory

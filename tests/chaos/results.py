@@ -25,7 +25,6 @@ class Conditions:
     meters: int
     interval_s: float
     short: bool
-    readings: int = 0
 
 
 def commit() -> str:
@@ -81,4 +80,4 @@ def latest(path: Path) -> list[tuple[Mapping[str, object], Outcome]]:
 
 
 def _plain(conditions: Conditions) -> dict[str, object]:
-    return {name: getattr(conditions, name) for name in ("commit", "meters", "interval_s", "short", "readings")}
+    return {name: getattr(conditions, name) for name in ("commit", "meters", "interval_s", "short")}

@@ -1,21 +1,23 @@
-"""B: the broker is away, answers nothing, or refuses. B1L is B1 with as many readings as one asks for."""
+"""B: the broker is away, answers nothing, or refuses. B1L is a long absence on a stand of its own."""
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+from tests.bench import away
+from tests.bench.figures import percentile
 from tests.chaos.figures import rss_mib
+from tests.chaos.outcome import Outcome
 from tests.chaos.plant import Plant, now
-from tests.chaos.row import PROXIED, RULED, Listed, Moment, Rounds, Row, Touched, touched
+from tests.chaos.row import PROXIED, RULED, Listed, Moment, OwnRow, Rounds, Row, Touched, touched
 
 BACK_S: Final = 10.0
 """The delay between two tries to connect is at most 3 s; the rest is for a busy machine and the test's subscriber."""
 NO_PUBACK_S: Final = 30.0
 LIVE_P99_S: Final = 2.0
 FASTER: Final = 5.0
-WAITING: Final = "dlms_outbox_readings"
 MOST_MEMORY_MIB: Final = 16.0
-READINGS: Final = 200_000
 SLOWEST: Final = 3.0
 """Readings may pile up so many times slower than the interval says before the row gives up."""
 
@@ -101,25 +103,34 @@ class Away(Row):
         return {name: round(value, 3) for name, value in largest.items()}
 
 
-class AwayLong(Away):
-    """B1L: until so many readings wait (`--readings`)."""
+class AwayLong(OwnRow):
+    """B1L: without meters, so that an hour takes a minute; the rest is real (tests/bench/away.py)."""
 
     id = "B1L"
     fault = "the broker is away until 200 000 readings wait"
     rounds = Rounds(0, 1)
-    by_name_only = True
 
-    def holds_s(self, plant: Plant) -> float:
-        return 0.0
-
-    def inject(self, plant: Plant, hit: Touched) -> None:
-        super().inject(plant, hit)
-        wanted = plant.readings or READINGS
-        limit = SLOWEST * wanted * plant.interval_s / len(plant.meters)
-        deadline = time.monotonic() + limit
-        while (waiting := plant.metric(WAITING)) < wanted:
-            assert time.monotonic() < deadline, f"{waiting:.0f} of {wanted} readings waited after {limit:.0f} s"
-            time.sleep(1.0)
+    def play(self, directory: Path, *, short: bool) -> Outcome:
+        started = time.monotonic()
+        outage = away.run(directory, away.READINGS)
+        bound = outage.waited * away.INTERVAL_S / away.METERS / away.TARGET_RATIO
+        p50, p99 = (percentile(outage.live_s, share) for share in (0.5, 0.99))
+        return Outcome(
+            self.id,
+            self.fault,
+            bound_s=round(bound, 1),
+            recoveries=[outage.drained_s],
+            lost=outage.lost,
+            repeated=outage.verdict.repeats,
+            wrong=[*outage.verdict.faults, *([] if outage.is_good else ["a target was missed"])],
+            figures={
+                "backlog": float(outage.waited),
+                "times live": round(outage.ratio, 1),
+                "live p50 s": round(p50, 3),
+                "live p99 s": round(p99, 3),
+            },
+            took_s=round(time.monotonic() - started, 1),
+        )
 
 
 class Mute(Row):

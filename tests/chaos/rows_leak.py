@@ -126,7 +126,8 @@ class Soak(OwnRow):
         wrong = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("BEYOND")]
         if done.returncode and not wrong:
             wrong.append(f"the soak ended with {done.returncode}")
-        return Outcome(self.id, self.fault, wrong=wrong, took_s=round(time.monotonic() - started, 1))
+        took_s = round(time.monotonic() - started, 1)
+        return Outcome(self.id, self.fault, recoveries=[0.0], wrong=wrong, took_s=took_s)
 
 
 class OutOfMemory(Row):

@@ -1,5 +1,6 @@
 """P: the power fails, and comes back to a system whose parts appear in any order."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from tests.chaos.row import POLL_S, PROXIED, Listed, Moment, OwnRow, Rounds, Row
 ROOT: Final = Path(__file__).parents[2]
 POWER: Final = "test_power*.py"
 POWER_S: Final = 1200.0
+LONG_ROUNDS: Final = 30
 APART_S: Final = (0.5, 4.0)
 BACK_OFF_S: Final = 60.0
 """A meter that was not there is tried again after at most so long."""
@@ -43,6 +45,7 @@ class PowerLoss(OwnRow):
             cwd=ROOT,
             check=False,
             timeout=POWER_S,
+            env=os.environ | ({} if short else {"POWER_ROUNDS": str(LONG_ROUNDS)}),
             capture_output=True,
             text=True,
         )
@@ -50,6 +53,8 @@ class PowerLoss(OwnRow):
         outcome = Outcome(self.id, self.fault, took_s=round(time.monotonic() - started, 1), figures={"tests": last})
         if done.returncode:
             outcome.wrong.append(last)
+        else:
+            outcome.recoveries.append(0.0)
         return outcome
 
 
