@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a link is made of, from ``main``. ``draw`` gives numbers from 0 up to 1."""
+    """What a link is made of, from ``main``. ``draw`` gives numbers from 0 up to 1; ``tidy`` gives back memory."""
 
     wire: Wire
     resolver: Resolver
@@ -64,6 +64,7 @@ class Parts:
     vitals: Vitals
     draw: Callable[[], float]
     turns: Turnstile
+    tidy: Callable[[], None] = lambda: None
 
 
 class MeterLink:

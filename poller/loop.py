@@ -15,7 +15,6 @@ from common.command import Command, CommandResult
 from common.diagnostic import Diagnostic
 from common.heartbeat import WorkerBeat
 from common.meter_state import DesiredState, MeterState
-from common.process import tidy
 from common.reading import Quality, Reading
 from common.worker_file import Measurement, WorkerFile
 from poller.backfill_file import BackfillFile
@@ -91,7 +90,7 @@ class Loop:
 
     def run(self, parts: Parts) -> None:
         """Poll until told to stop; the link is closed in order then. Raises LineHeld from the first attempt."""
-        self._vitals = parts.vitals
+        self._vitals, self._tidy = parts.vitals, parts.tidy
         self.link = MeterLink(self._file, parts)
         self._desk = Desk(self, self._feed, self._clock, self._vitals)
         self._backfiller = Backfiller(self.link, self._feed, self._clock, self._vitals, self._missed)
@@ -332,4 +331,4 @@ class Loop:
         self._feed.beat(beat)
         self._beats += 1
         if self._beats % TIDY_BEATS == 0:
-            tidy()
+            self._tidy()

@@ -14,7 +14,7 @@ from common.bus import WorkerBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
 from common.journal import Journal, JournalLimits, LockHeld
-from common.process import Exit, StopFlag, settle
+from common.process import Exit, StopFlag, settle, tidy
 from poller.backfill_file import BackfillFile
 from poller.errors import LineHeld
 from poller.feed import Feed
@@ -66,6 +66,7 @@ def _run(config: Path) -> Exit:
         Vitals(clock),
         _draw,
         Turnstile(Path(file.lock_dir), clock),
+        tidy,
     )
     try:
         settle()

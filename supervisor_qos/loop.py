@@ -17,7 +17,7 @@ from common.errors import Again
 from common.heartbeat import PublisherBeat
 from common.meter_state import MeterState
 from common.notify_urls import is_configured
-from common.process import StopFlag, tidy, usage
+from common.process import StopFlag, usage
 from common.process_state import Process, ProcessState
 from common.settings import Settings
 from common.store.engine import Store
@@ -96,6 +96,7 @@ class Loop:
     restored: str = ""
     measuring: Measuring = field(default_factory=Measuring)
     shares: Shares = field(default_factory=Shares)
+    tidy: Callable[[], None] = lambda: None
 
     def run(self, stop: StopFlag) -> None:
         """Go on until told to stop or left alone."""
@@ -117,7 +118,7 @@ class Loop:
         self._when_due("notifier", CLOCK_MS, self._look_at_notifier)
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
-        self._when_due("tidy", TIDY_MS, tidy)
+        self._when_due("tidy", TIDY_MS, self.tidy)
         self._when_due("trim", TRIM_MS, self.parts.store.trim)
 
     def _notice_gap(self) -> None:

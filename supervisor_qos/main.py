@@ -19,7 +19,7 @@ from common import settings as configuration
 from common.bus import SupervisorBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
-from common.process import Exit, StopFlag, settle
+from common.process import Exit, StopFlag, settle, tidy
 from common.routes import Mode
 from common.settings import Settings
 from common.store.engine import open_from_settings
@@ -136,7 +136,7 @@ def run(argv: Sequence[str]) -> int:
     parts = wire(settings)
     settle()
     _log.info("started pid=%d state=%s", os.getpid(), settings.paths.root)
-    Loop(parts, restored=restored).run(stop)
+    Loop(parts, restored=restored, tidy=tidy).run(stop)
     parts.bus.close()
     parts.store.close()
     os.close(lock)
