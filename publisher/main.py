@@ -18,7 +18,7 @@ from common import logs, settings
 from common.bus import PublisherBus
 from common.clock import SystemClock, boot_id
 from common.errors import BridgeError, Hopeless
-from common.process import Exit, StopFlag, settle
+from common.process import Exit, StopFlag, settle, tidy
 from publisher.adoption import Adoption
 from publisher.connection import Limits
 from publisher.dialler import Dialler
@@ -74,7 +74,7 @@ def _run(options: settings.Settings, stop: StopFlag) -> int:
     adoption = Adoption(options.paths.journal, outbox, intake, clock, boot_id())
     limits = Limits(bounds.in_flight, bounds.puback_timeout_s)
     routes, chance = RouteFile(options.paths.routes), random.SystemRandom().random
-    pump = Pump(Parts(bus, outbox, intake, adoption, routes, Dialler(), limits, clock, instance, chance))
+    pump = Pump(Parts(bus, outbox, intake, adoption, routes, Dialler(), limits, clock, instance, chance, tidy))
     settle()
     _log.info("started pid=%d instance=%s", os.getpid(), instance.hex())
     while not stop.is_set and not stop.orphaned():

@@ -13,7 +13,6 @@ from typing import Final, Protocol
 from common.bus import Turn
 from common.clock import Clock
 from common.envelope import Envelope, Kind, encode
-from common.process import tidy
 from common.routes import Mode, Routes, Target
 from publisher import telemetry
 from publisher.adoption import Adoption
@@ -51,7 +50,7 @@ class PumpBus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the loop works with."""
+    """What the loop works with. ``tidy`` gives back memory."""
 
     bus: PumpBus
     outbox: Outbox
@@ -63,6 +62,7 @@ class Parts:
     clock: Clock
     instance: bytes
     chance: Callable[[], float]
+    tidy: Callable[[], None] = lambda: None
 
 
 class Pump:
@@ -199,7 +199,7 @@ class Pump:
         self._tell()
         if now >= self._next_tidy:
             self._next_tidy = now + TIDY_S
-            tidy()
+            self._parts.tidy()
 
     def _wake_arrived(self) -> None:
         """Queue the meters of which something was taken in this turn."""
