@@ -20,7 +20,8 @@ PYTEST := $(BIN)/python -m pytest
 CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3
 
 # A program that tests need, and the Debian package that has it.
-DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprogs mount=mount ip=iproute2
+DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprogs mount=mount ip=iproute2 \
+	prometheus=prometheus promtool=prometheus pg_ctlcluster=postgresql-15
 
 # Two processes run tests in half the time: those that have nothing but themselves in any order, those with processes, ports
 # and clocks of their own file by file. The matrix measures how long things take: alone.

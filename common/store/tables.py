@@ -175,6 +175,7 @@ commands = Table(
     Column("error_kind", String(64), nullable=False),
     Column("error_detail", String(1024), nullable=False),
     Column("finished_ms", BigInteger),
+    Column("cancelled_ms", BigInteger),  # somebody wished that it end; the state says whether it did
     Index("ix_commands_state_created_ms", "state", "created_ms"),
 )
 
@@ -224,6 +225,34 @@ tokens = Table(
     Column("label", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+# People who log in by name; ``password`` is an argon2id hash.
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+# What a login gave: 256 random bits, of which the SHA-256 is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
 )
 
 audit = Table(
@@ -287,4 +316,17 @@ notices = Table(
     Column("error", String(300), nullable=False),
     UniqueConstraint("alarm_id", "change", "channel"),
     sqlite_autoincrement=True,
+)
+
+# Live readings of a meter within one period: values by key as [lowest, mean, highest, last]. Coarser periods are made
+# of finer ones.
+readings_history = Table(
+    "readings_history",
+    metadata,
+    Column("resolution_s", Integer, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    Column("readings", Integer, nullable=False),
+    Column("values", JSON, nullable=False),
+    sqlite_with_rowid=False,
 )
