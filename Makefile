@@ -7,6 +7,7 @@ FUZZ_INPUTS ?= 200000
 FUZZ_SECONDS ?= 120
 FUZZ_RESULT ?=
 CHAOS_MINUTES ?=
+LOAD_MINUTES ?= 10
 CHAOS_ROWS ?=
 CHAOS_RESULT ?=
 SOAK_METERS ?= 200
@@ -28,7 +29,7 @@ DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprog
 ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
 TOGETHER := tests/integration tests/faults tests/system
 
-.PHONY: run test check lint packages system bench bench-dlms fuzz chaos soak meters clean help
+.PHONY: run test check lint packages system bench bench-dlms load fuzz chaos soak meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +40,7 @@ help:
 	@echo "make bench    the numbers: latency, CPU and memory of this machine, and how fast a backlog drains"
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
+	@echo "make load     fifty requests a second and twenty streams at the API for ten minutes, beside a hundred meters (LOAD_MINUTES)"
 	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
 	@echo "make chaos    faults against the real product, one table; CHAOS_MINUTES=60 is the long form (CHAOS_ROWS, CHAOS_RESULT)"
 	@echo "make soak     200 meters for half an hour and no faults: what grows, what restarts (SOAK_METERS, SOAK_MINUTES)"
@@ -71,6 +73,9 @@ bench: $(VENV)/.test
 
 bench-dlms: $(VENV)/.test
 	$(BIN)/python -m tests.bench.dlms
+
+load: $(VENV)/.test packages
+	$(BIN)/python -m tests.bench.api_load --minutes $(LOAD_MINUTES)
 
 # Octets that hypothesis makes, mutants of ours, and those of a fuzzer that follows the branches it reaches.
 fuzz: $(VENV)/.test
