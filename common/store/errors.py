@@ -15,6 +15,10 @@ class StoreDamaged(Hopeless):
     """The database answers, but not as this program's schema demands: damaged, or never upgraded."""
 
 
+class StoreTooNew(Hopeless):
+    """The database was made by a newer version of this program."""
+
+
 class BadWish(Hopeless):
     """A wish holds what it may not."""
 
@@ -61,3 +65,23 @@ class NoSuchAlarm(Hopeless):
 
 class NoSuchToken(Hopeless):
     """No token has this id."""
+
+
+class NoSuchUser(Hopeless):
+    """No user has this id or name."""
+
+
+class UserTaken(Hopeless):
+    """Another user has this name."""
+
+
+class TooManyUsers(Hopeless):
+    """The store holds as many users as one installation may have."""
+
+
+class TooManyTokens(Hopeless):
+    """The store holds as many living tokens as one installation may have."""
+
+
+class LastAdmin(Hopeless):
+    """Nobody could change anything over the API after this."""
