@@ -33,6 +33,14 @@ BUSY_TIMEOUT_S: Final = 5.0
 UID_SIZE: Final = 16
 SEALED: Final = Secret("sealed")
 _PREFIX: Final = "sqlite:///"
+_ALL: Final = "SELECT * FROM meters WHERE deleted_at IS NULL ORDER BY id"
+_ONE: Final = {
+    "id": "SELECT * FROM meters WHERE id = ? AND deleted_at IS NULL",
+    "uid": "SELECT * FROM meters WHERE uid = ? AND deleted_at IS NULL",
+    "name": "SELECT * FROM meters WHERE name = ? AND deleted_at IS NULL",
+}
+_MEASURED: Final = "SELECT * FROM meter_configs ORDER BY id"
+_MEASURED_OF: Final = "SELECT * FROM meter_configs WHERE meter_id = ? ORDER BY id"
 _ALARMS: Final = (
     "SELECT alarms.*, meters.id AS meter_id FROM alarms LEFT JOIN meters ON alarms.meter_uid = meters.uid"
     " WHERE cleared_at IS NULL ORDER BY alarms.id DESC"
@@ -59,7 +67,7 @@ class Meters:
 
     def list(self) -> Sequence[Meter]:
         """Return all living meters by id."""
-        return self._read("deleted_at IS NULL ORDER BY id", ())
+        return self._read(_ALL)
 
     def find(self, text: str) -> Meter:
         """Return the living meter that a person means: by id, uid in hexadecimal, or name; raise NoSuchMeter."""
@@ -78,17 +86,17 @@ class Meters:
         return [str(row["name"]) for row in self._file.rows(query)]
 
     def _one(self, column: str, value: object, otherwise: str) -> Meter:
-        for meter in self._read(f"{column} = ? AND deleted_at IS NULL", (value,)):
+        for meter in self._read(_ONE[column], value):
             return meter
         raise NoSuchMeter(otherwise)
 
-    def _read(self, where: str, values: tuple[object, ...]) -> Sequence[Meter]:
-        wanted = f"meters WHERE {where}"  # our own words; what a person said is in the values
+    def _read(self, query: str, *values: object) -> Sequence[Meter]:
         with self._file.opened() as database:
-            rows = database.execute(f"SELECT * FROM {wanted}", values).fetchall()  # noqa: S608
-            query = f"SELECT * FROM meter_configs WHERE meter_id IN (SELECT id FROM {wanted}) ORDER BY id"  # noqa: S608
+            rows = database.execute(query, values).fetchall()
+            ids = [row["id"] for row in rows]
+            wanted = database.execute(_MEASURED_OF, ids) if len(ids) == 1 else database.execute(_MEASURED)
             measured: dict[int, list[MeasurementWish]] = {}
-            for row in database.execute(query, values):
+            for row in wanted:
                 measured.setdefault(row["meter_id"], []).append(_measurement(row))
         return [_meter(row, tuple(measured.get(row["id"], ()))) for row in rows]
 
