@@ -1,13 +1,13 @@
 """What commands that work on the store have in common: options, the open store, who acts, which meter is meant.
 
-In: the command line's context. Out: settings, an open store, meters. SQLAlchemy is imported when a store is opened, so
-that help and completion stay quick.
+In: the command line's context. Out: settings, an open store, or one that is only looked at. SQLAlchemy is imported when
+a store is to be changed, or lies elsewhere than in an SQLite file: help, completion, `list` and `status` stay quick.
 """
 
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import click
 
@@ -17,6 +17,9 @@ from common.settings import Settings, load
 
 if TYPE_CHECKING:
     from common.store.engine import Store
+    from common.store.looking import Looking
+
+    Looked: TypeAlias = Store | Looking
 
 MAX_ACTOR: Final = 64  # characters of the store's column
 Command = TypeVar("Command", bound=Callable[..., int])
@@ -24,6 +27,10 @@ Command = TypeVar("Command", bound=Callable[..., int])
 
 class NothingInstalled(Hopeless):
     """The state directory holds no installation."""
+
+
+class NotPermitted(Hopeless):
+    """The state directory, or a file in it, is another user's."""
 
 
 def shared_options(function: Command) -> Command:
@@ -47,15 +54,42 @@ def settings() -> Settings:
 def opened() -> "Iterator[Store]":
     """Open the store of the installation; raise NothingInstalled where there is none."""
     from common.store.engine import open_from_settings
+    from common.store.looking import refuse_newer, sqlite_file
 
-    found = settings()
-    if not found.paths.master_key.exists():
-        raise NothingInstalled(f"{found.paths.root}: nothing is installed here; `meterctl init`, or name it by --state")
+    found = _installed()
+    file = sqlite_file(found.store_url)
+    if file is not None:
+        refuse_newer(file)
     store = open_from_settings(found)
     try:
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def looked_at() -> "Iterator[Looked]":
+    """Give the store of the installation to be looked at alone; raise NothingInstalled where there is none."""
+    from common.store.looking import Looking, sqlite_file
+
+    file = sqlite_file(_installed().store_url)
+    if file is not None:
+        yield Looking(file)
+        return
+    with opened() as store:
+        yield store
+
+
+def _installed() -> Settings:
+    found = settings()
+    try:
+        found.paths.master_key.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        told = "nothing is installed here; `meterctl init`, or name it by --state"
+        raise NothingInstalled(f"{found.paths.root}: {told}") from None
+    except PermissionError:
+        raise NotPermitted(f"{found.paths.root}: this user may not look into the state directory") from None
+    return found
 
 
 def actor() -> str:

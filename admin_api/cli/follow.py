@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from admin_api.cli.access import opened, settings, shared_options
+from admin_api.cli.access import looked_at, settings, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, value_text
 from admin_api.documents import latest_document
@@ -22,7 +22,7 @@ from common.meter_state import MeterState
 from common.store.errors import StoreDamaged, StoreUnavailable
 
 if TYPE_CHECKING:
-    from common.store.engine import Store
+    from admin_api.cli.access import Looked
     from common.store.model import LatestRow, Meter, MeterStateRow
 
 LOOK_S: Final = 0.2  # between two looks at the store
@@ -32,7 +32,7 @@ RELIST_LOOKS: Final = 10  # a meter added meanwhile is followed within two secon
 class Follower:
     """What was shown already, so that only what is new is shown."""
 
-    def __init__(self, store: "Store", ids: Sequence[str], *, as_json: bool) -> None:
+    def __init__(self, store: "Looked", ids: Sequence[str], *, as_json: bool) -> None:
         self._store = store
         self._ids = ids
         self._as_json = as_json
@@ -102,7 +102,7 @@ class Follower:
 def follow(ids: tuple[str, ...], count: int | None, seconds: float | None, record: Path | None, as_json: bool) -> int:
     """Print readings as they come: those of the meters named, or of all. Ctrl-C ends it."""
     clock = SystemClock()
-    with opened() as store, _recorded(record, clock) as wait:
+    with looked_at() as store, _recorded(record, clock) as wait:
         follower = Follower(store, ids, as_json=as_json)
         limit = None if seconds is None else clock.monotonic() + seconds
         seen = looks = 0

@@ -1,21 +1,15 @@
-"""meterctl add, edit, remove, list: the meters of this installation, as wishes."""
-
-from typing import Final
+"""meterctl add, edit, remove: the meters of this installation, as wishes."""
 
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import age_text, show_json, show_line, show_table
+from admin_api.cli.output import show_json, show_line
 from admin_api.cli.wishes import body, wish_options
 from admin_api.documents import meter_document
 from admin_api.payloads import changed_meter, new_meter
-from common.clock import SystemClock
 from common.errors import Hopeless
 from common.meter_state import DesiredState
-from common.store.model import Meter, MeterStateRow
-
-TITLES: Final = ("id", "name", "address", "model", "state", "read", "delivered", "")
 
 
 class NothingToChange(Hopeless):
@@ -87,33 +81,3 @@ def remove(ids: tuple[str, ...], purge: bool, as_json: bool) -> int:
             else:
                 show_line(f"{meter.wish.name}: removed")
     return Outcome.DONE
-
-
-@click.command("list")
-@shared_options
-def list_meters(as_json: bool) -> int:
-    """List the meters: where they are, how they are, and how old their last reading is."""
-    with opened() as store:
-        meters = store.meters.list()
-        known = {row.uid: row for row in store.states.list()}
-    rows = [(meter, known.get(meter.uid, MeterStateRow(meter.uid))) for meter in meters]
-    if as_json:
-        show_json([meter_document(meter, state) for meter, state in rows])
-        return Outcome.DONE
-    now = SystemClock().wall_ms()
-    show_table(TITLES, [_row(meter, state, now) for meter, state in rows])
-    return Outcome.DONE
-
-
-def _row(meter: Meter, state: MeterStateRow, now_ms: int) -> tuple[str, ...]:
-    wish = meter.wish
-    return (
-        str(meter.id),
-        wish.name,
-        f"{wish.ip_address}:{wish.port}",
-        wish.model,
-        state.status,
-        age_text(state.last_read_ms, now_ms),
-        age_text(state.last_acknowledged_ms, now_ms),
-        state.detail or state.cause,
-    )
