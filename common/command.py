@@ -21,8 +21,17 @@ TEST: Final = "test"  # link, association and one read; returns timings and what
 RECONNECT: Final = "reconnect"  # DISC, then connect anew
 PING: Final = "ping"  # nothing but an answer
 BACKFILL: Final = "backfill"  # read an interval from the meter's load profile; ``from_ms``, ``to_ms`` (UTC)
+DISCOVER: Final = "discover"  # ask a meter what it has; ``known``: key to object of the measurements looked for
+SCAN: Final = "scan"  # scanner: look for meters in ranges of addresses
+OWNED: Final = "owned"  # scanner: ``owned`` is what must not be dialled from now on, [[host, port], ...]; no answer
+CANCEL: Final = "cancel"  # end the job whose id is ``id``; it is the job that is answered, with ``cancelled``
 OUTBOX_RETRY: Final = "outbox_retry"  # publisher: send again what was set aside of a meter; ``rows``: ids, none: all
 OUTBOX_DROP: Final = "outbox_drop"  # publisher: drop what was set aside of a meter; ``rows``: ids, none: all
+
+LONG_S: Final[Mapping[str, float]] = {BACKFILL: 86_400.0, DISCOVER: 900.0, SCAN: 3600.0}
+"""The verbs that are jobs, and how long one may take: a slow line reads weeks of rows in hours."""
+CANCELLED: Final = "cancelled"  # the kind of error with which a job ends that somebody cancelled
+SYSTEM_UID: Final = bytes(16)  # in the place of a meter: the command is about none
 
 
 class BadCommand(Skip):

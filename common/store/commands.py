@@ -1,6 +1,8 @@
 """On-demand verbs as rows: inserted by API and meterctl, dispatched and finished by supervisor_qos.
 
-pending → dispatched → done | failed, and any unfinished one → expired by its deadline. Final states stay.
+pending → dispatched → done | failed, and any unfinished one → expired by its deadline, or cancelled where somebody
+wished it: at once while it is pending, else when whoever works on it has ended it. Final states stay.
+A job is a command whose verb takes long: backfill, discover, scan.
 """
 
 import uuid
@@ -8,15 +10,20 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from common.clock import Clock
+from common.command import CANCELLED, LONG_S, SCAN
+from common.store.audit import note
 from common.store.database import Database, Way
-from common.store.errors import NoSuchCommand, TooManyCommands
+from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
 from common.store.model import CommandRow, CommandState
 from common.store.tables import commands
 
 MAX_UNFINISHED: Final = 16  # of one meter; it does one thing at a time
+MAX_JOBS: Final = 1000  # unfinished ones of the whole installation: a backfill for each meter
+MAX_SCANS: Final = 4  # they are carried out one after the other
+MAX_PAGE: Final = 1000
 KEPT_MS: Final = 7 * 86_400_000  # finished commands are kept a week
 _UNFINISHED: Final = (str(CommandState.PENDING), str(CommandState.DISPATCHED))
 _COLUMNS: Final = tuple(item.name for item in fields(CommandRow))
@@ -38,17 +45,8 @@ class Commands:
         actor: str,
         timeout_s: float = 30.0,
     ) -> str:
-        """Ask for a verb and return its id; raise TooManyCommands."""
+        """Ask for a verb and return its id; raise TooManyCommands, of a job also TooManyJobs."""
         number, now = str(uuid.uuid4()), self._clock.wall_ms()
-        waiting = (
-            select(func.count())
-            .select_from(commands)
-            .where(
-                commands.c.meter_uid == meter_uid,
-                commands.c.state.in_(_UNFINISHED),
-                commands.c.deadline_ms > now,
-            )
-        )
         row = CommandRow(
             id=number,
             meter_uid=meter_uid,
@@ -65,8 +63,9 @@ class Commands:
             finished_ms=None,
         )
         with self._database.begin(Way.WISH) as connection:
-            if int(connection.execute(waiting).scalar_one()) >= MAX_UNFINISHED:
+            if _unfinished(connection, now, commands.c.meter_uid == meter_uid) >= MAX_UNFINISHED:
                 raise TooManyCommands(f"{MAX_UNFINISHED} commands of this meter are not finished yet")
+            _room_for(connection, now, verb)
             connection.execute(insert(commands).values(**{name: getattr(row, name) for name in _COLUMNS}))
         return number
 
@@ -78,9 +77,59 @@ class Commands:
             raise NoSuchCommand(f"no command has the id {number[:64]!r}")
         return _command(row)
 
+    def job(self, number: str) -> CommandRow:
+        """Return a job; raise NoSuchCommand, also for a command that is none."""
+        row = self.get(number)
+        if row.verb not in LONG_S:
+            raise NoSuchCommand(f"no job has the id {number[:64]!r}")
+        return row
+
+    def jobs(
+        self,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        unfinished: bool | None = None,
+        verb: str | None = None,
+        meter_uid: bytes | None = None,
+    ) -> tuple[list[CommandRow], int]:
+        """Return jobs, newest first, and how many there are; None leaves a question open."""
+        where: list[ColumnElement[bool]] = [commands.c.verb.in_(LONG_S if verb is None else {verb} & LONG_S.keys())]
+        if unfinished is not None:
+            holds = commands.c.state.in_(_UNFINISHED)
+            where.append(holds if unfinished else ~holds)
+        if meter_uid is not None:
+            where.append(commands.c.meter_uid == meter_uid)
+        query = select(commands).where(*where).order_by(commands.c.created_ms.desc(), commands.c.id)
+        count = select(func.count()).select_from(commands).where(*where)
+        with self._database.begin(Way.READ) as connection:
+            rows = connection.execute(query.limit(min(limit, MAX_PAGE)).offset(offset)).mappings().all()
+            return [_command(row) for row in rows], int(connection.execute(count).scalar_one())
+
+    def cancel(self, number: str, actor: str) -> CommandRow:
+        """Wish that a job end, and return it: a pending one has ended then; raise NoSuchCommand.
+
+        One that is cancelled or finished already stays as it is.
+        """
+        now = self._clock.wall_ms()
+        of_it = (commands.c.id == number, commands.c.verb.in_(LONG_S), commands.c.cancelled_ms.is_(None))
+        ended = {"state": str(CommandState.CANCELLED), "error_kind": CANCELLED, "finished_ms": now}
+        ended |= {"error_detail": f"cancelled by {actor[:64]} before it began", "cancelled_ms": now}
+        with self._database.begin(Way.WISH) as connection:
+            waits = (*of_it, commands.c.state == str(CommandState.PENDING))
+            goes_on = (*of_it, commands.c.state == str(CommandState.DISPATCHED))
+            changed = connection.execute(update(commands).where(*waits).values(**ended)).rowcount
+            changed += connection.execute(update(commands).where(*goes_on).values(cancelled_ms=now)).rowcount
+            if changed:
+                note(connection, now, actor, "job.cancel", number, {})
+        return self.job(number)
+
     def pending(self, limit: int = 100) -> list[CommandRow]:
-        """Return commands that wait to be dispatched, oldest first."""
-        query = select(commands).where(commands.c.state == str(CommandState.PENDING))
+        """Return what somebody has to see to, oldest first: what is pending, what is cancelled, scans under way."""
+        waits = commands.c.state == str(CommandState.PENDING)
+        told = commands.c.cancelled_ms.is_not(None) | (commands.c.verb == SCAN)
+        goes_on = (commands.c.state == str(CommandState.DISPATCHED)) & told
+        query = select(commands).where(commands.c.state.in_(_UNFINISHED), waits | goes_on)
         with self._database.begin(Way.READ) as connection:
             rows = connection.execute(query.order_by(commands.c.created_ms).limit(limit)).mappings().all()
         return [_command(row) for row in rows]
@@ -92,11 +141,12 @@ class Commands:
             done = connection.execute(update(commands).where(*where).values(state=str(CommandState.DISPATCHED)))
             return bool(done.rowcount)
 
-    def advance(self, number: str, progress: str) -> None:
-        """Say how far an unfinished command is."""
+    def advance(self, number: str, progress: str) -> bool:
+        """Say how far an unfinished command is; return False when it had ended (or never was)."""
         where = (commands.c.id == number, commands.c.state.in_(_UNFINISHED))
         with self._database.begin(Way.STATE) as connection:
-            connection.execute(update(commands).where(*where).values(progress=progress[:300]))
+            done = connection.execute(update(commands).where(*where).values(progress=progress[:300]))
+            return bool(done.rowcount)
 
     def finish(
         self,
@@ -108,8 +158,9 @@ class Commands:
         error_detail: str = "",
     ) -> bool:
         """End an unfinished command; return False when it had ended (or never was)."""
+        failed = CommandState.CANCELLED if error_kind == CANCELLED else CommandState.FAILED
         values = {
-            "state": str(CommandState.DONE if ok else CommandState.FAILED),
+            "state": str(CommandState.DONE if ok else failed),
             "result": dict(result or {}),
             "error_kind": error_kind[:64],
             "error_detail": error_detail[:1024],
@@ -140,6 +191,23 @@ class Commands:
         """Forget what finished a week ago."""
         with self._database.begin(Way.STATE) as connection:
             connection.execute(delete(commands).where(commands.c.finished_ms < now_ms - KEPT_MS))
+
+
+def _unfinished(connection: Connection, now: int, *where: ColumnElement[bool]) -> int:
+    """Return how many commands of a kind are not finished, and not overdue."""
+    query = select(func.count()).select_from(commands)
+    living = query.where(commands.c.state.in_(_UNFINISHED), commands.c.deadline_ms > now, *where)
+    return int(connection.execute(living).scalar_one())
+
+
+def _room_for(connection: Connection, now: int, verb: str) -> None:
+    """Raise TooManyJobs where a verb is a job for which there is no room."""
+    if verb not in LONG_S:
+        return
+    if _unfinished(connection, now, commands.c.verb.in_(LONG_S)) >= MAX_JOBS:
+        raise TooManyJobs(f"{MAX_JOBS} jobs are not finished yet")
+    if verb == SCAN and _unfinished(connection, now, commands.c.verb == SCAN) >= MAX_SCANS:
+        raise TooManyJobs(f"{MAX_SCANS} scans are not finished yet")
 
 
 def _command(row: RowMapping) -> CommandRow:

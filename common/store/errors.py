@@ -67,6 +67,10 @@ class NoSuchToken(Hopeless):
     """No token has this id."""
 
 
+class TooManyJobs(Again):
+    """As many jobs are unfinished as one installation may have, or of their kind."""
+
+
 class NoSuchUser(Hopeless):
     """No user has this id or name."""
 

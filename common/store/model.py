@@ -39,13 +39,14 @@ class Role(StrEnum):
 
 
 class CommandState(StrEnum):
-    """The life of a command; the last three are final."""
+    """The life of a command; the last four are final."""
 
     PENDING = "pending"
     DISPATCHED = "dispatched"
     DONE = "done"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,10 @@ class ComponentRow:
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """One on-demand verb; ``id`` is a UUID's text, ``result`` what the worker answered."""
+    """One on-demand verb; ``id`` is a UUID's text, ``result`` what the worker answered.
+
+    ``cancelled_ms``: when somebody wished that it end; the state says whether it did.
+    """
 
     id: str
     meter_uid: bytes
@@ -199,6 +203,7 @@ class AlarmRow:
 
     id: int
     meter_id: int | None
+    cancelled_ms: int | None = None
     meter_uid: bytes | None
     severity: Severity
     category: str

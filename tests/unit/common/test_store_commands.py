@@ -2,9 +2,10 @@
 
 import pytest
 
-from common.store.commands import KEPT_MS, MAX_UNFINISHED
+from common.command import BACKFILL, CANCELLED, DISCOVER, SCAN, SYSTEM_UID
+from common.store.commands import KEPT_MS, MAX_SCANS, MAX_UNFINISHED
 from common.store.engine import Store
-from common.store.errors import NoSuchCommand, TooManyCommands
+from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
 from common.store.model import CommandState
 from tests.support.installation import NOON_MS, StillClock
 
@@ -71,3 +72,77 @@ def test_finished_commands_are_forgotten_after_a_week(store: Store) -> None:
     with pytest.raises(NoSuchCommand):
         store.commands.get(number)
     assert store.commands.get(waiting)
+
+
+def test_a_job_that_nobody_has_begun_is_cancelled_at_once(store: Store) -> None:
+    number = store.commands.insert(UID, DISCOVER, actor="test")
+    row = store.commands.cancel(number, "anna")
+    assert (row.state, row.error_kind, row.finished_ms, row.cancelled_ms) == (
+        CommandState.CANCELLED,
+        CANCELLED,
+        NOON_MS,
+        NOON_MS,
+    )
+    assert "anna" in row.error_detail
+    assert store.commands.pending() == []
+    assert [line.action for line in store.audit.list()] == ["job.cancel"]
+
+
+def test_a_job_under_way_is_cancelled_when_its_worker_says_so(store: Store, clock: StillClock) -> None:
+    number = store.commands.insert(UID, BACKFILL, actor="test")
+    store.commands.dispatched(number)
+    assert store.commands.pending() == []
+    row = store.commands.cancel(number, "anna")
+    assert (row.state, row.cancelled_ms) == (CommandState.DISPATCHED, NOON_MS)
+    assert [each.id for each in store.commands.pending()] == [number]
+    clock.sleep(1.0)
+    assert store.commands.cancel(number, "bert").cancelled_ms == NOON_MS
+    assert store.commands.finish(number, ok=False, result={"rows": 3}, error_kind=CANCELLED)
+    row = store.commands.cancel(number, "bert")
+    assert (row.state, row.result) == (CommandState.CANCELLED, {"rows": 3})
+    assert len(store.audit.list()) == 1
+
+
+def test_what_is_finished_and_what_is_no_job_is_not_cancelled(store: Store) -> None:
+    done, read = store.commands.insert(UID, SCAN, actor="test"), store.commands.insert(UID, "read", actor="test")
+    store.commands.finish(done, ok=True)
+    assert store.commands.cancel(done, "anna").state is CommandState.DONE
+    for number in (read, "nonsense"):
+        with pytest.raises(NoSuchCommand):
+            store.commands.cancel(number, "anna")
+    assert store.commands.get(read).state is CommandState.PENDING
+
+
+def test_jobs_are_listed_newest_first_by_what_they_are(store: Store, clock: StillClock) -> None:
+    numbers = []
+    for verb in (BACKFILL, DISCOVER, "read", SCAN):
+        numbers.append(store.commands.insert(SYSTEM_UID if verb == SCAN else UID, verb, actor="test"))
+        clock.sleep(1.0)
+    backfill, discover, _, scan = numbers
+    store.commands.finish(discover, ok=True)
+    rows, count = store.commands.jobs()
+    assert ([row.id for row in rows], count) == ([scan, discover, backfill], 3)
+    assert [row.id for row in store.commands.jobs(unfinished=True)[0]] == [scan, backfill]
+    assert [row.id for row in store.commands.jobs(unfinished=False)[0]] == [discover]
+    assert [row.id for row in store.commands.jobs(verb=SCAN)[0]] == [scan]
+    assert store.commands.jobs(verb="read") == ([], 0)
+    assert [row.id for row in store.commands.jobs(limit=1, offset=1)[0]] == [discover]
+    assert store.commands.jobs(meter_uid=b"\x02" * 16) == ([], 0)
+
+
+def test_scans_wait_in_a_short_queue(store: Store) -> None:
+    for _ in range(MAX_SCANS):
+        store.commands.insert(SYSTEM_UID, SCAN, actor="test")
+    with pytest.raises(TooManyJobs):
+        store.commands.insert(SYSTEM_UID, SCAN, actor="test")
+    store.commands.insert(UID, DISCOVER, actor="test")
+
+
+def test_a_scan_under_way_is_seen_to_until_it_ends(store: Store) -> None:
+    number = store.commands.insert(SYSTEM_UID, SCAN, actor="test")
+    store.commands.dispatched(number)
+    assert [row.id for row in store.commands.pending()] == [number]
+    assert store.commands.advance(number, "1/2 x")
+    store.commands.finish(number, ok=True)
+    assert store.commands.pending() == []
+    assert not store.commands.advance(number, "2/2 x")
