@@ -6,7 +6,6 @@ DLMS_BRIDGE_<SECTION>_<KEY>, which win. Out: ``Settings``. A worker reads none o
 
 import hashlib
 import os
-import platform
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -182,7 +181,7 @@ def _named(mqtt: MqttSettings, root: Path) -> MqttSettings:
 
     Two clients of one name throw each other out of the broker (MQTT 5, 3.1.4), so no default may be shared.
     """
-    digest = hashlib.sha256(f"{platform.node()}\0{root}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{os.uname().nodename}\0{root}".encode()).hexdigest()[:12]
     return replace(mqtt, client_id=mqtt.client_id or f"dlms-bridge-{digest}")
 
 
