@@ -1,4 +1,4 @@
-"""One event is one line on standard error; supervisord keeps and rotates it. Secrets are removed by a table.
+"""One event is one line on standard error; supervisord keeps and rotates it. ``common.redaction`` takes secrets out.
 
     2026-11-21T22:30:00.123Z INFO poller.loop [sim-1] connected host=127.0.0.1 port=33330
 
@@ -6,24 +6,21 @@ Only ``start`` configures anything, and only ``main.py`` calls it.
 """
 
 import logging
-import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import Final
+
+from common.redaction import Hidden, redact
 
 MAX_LINE: Final = 4096  # characters; a longer event is cut, so that no input can flood the log
 
-REDACTIONS: Final = (
-    (re.compile(r"(?i)\b(password|secret|token|key|authorization)(\s*[=:]\s*)(bearer\s+)?\S+"), r"\1\2********"),
-    (re.compile(r"\bdbt_[A-Za-z0-9_-]{8,}"), "dbt_********"),
-)
+_hidden: Final = Hidden()
 
 
-def redact(text: str) -> str:
-    """Return the text without what the table calls a secret."""
-    for pattern, replacement in REDACTIONS:
-        text = pattern.sub(replacement, text)
-    return text
+def hide(secrets: Iterable[bytes]) -> None:
+    """Let no line hold these, in whatever form: for a program that knows secrets which its errors could quote."""
+    _hidden.learn(secrets)
 
 
 class _Lines(logging.Formatter):
@@ -34,7 +31,7 @@ class _Lines(logging.Formatter):
         text = f"{at}.{int(record.msecs):03d}Z {record.levelname} {record.name} {record.getMessage()}"
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
-        return redact(text)[:MAX_LINE]
+        return _hidden.hide(redact(text))[:MAX_LINE]
 
 
 def start(level: str = "INFO") -> None:

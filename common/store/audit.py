@@ -1,20 +1,23 @@
 """Who changed what: one line per change, written in the transaction of the change where the store makes it.
 
-In: actor, action, subject and plain details, never a secret. Out: AuditRow values, newest first.
+In: actor, action, subject and plain details; what the table of secrets names leaves them here, whoever wrote it. Out:
+AuditRow values, newest first. Bounded by age and by number.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select
 
 from common.clock import Clock
+from common.redaction import redacted
 from common.store.database import Database, Way
-from common.store.model import AuditRow
+from common.store.model import AuditFilter, AuditRow
 from common.store.tables import audit
 
 MAX_PAGE: Final = 1000
 KEPT_MS: Final = 400 * 86_400_000  # a year and what an auditor needs to come round
+MAX_ROWS: Final = 500_000  # some 100 MB; whoever makes more in 400 days changes something every minute
 
 
 class Audit:
@@ -36,15 +39,45 @@ class Audit:
             rows = connection.execute(query if before_id is None else query.where(audit.c.id < before_id)).all()
         return [AuditRow(row.id, row.at_ms, row.actor, row.action, row.subject, row.details) for row in rows]
 
+    def page(self, wanted: AuditFilter, *, limit: int = 100, offset: int = 0) -> tuple[Sequence[AuditRow], int]:
+        """Return a page of the lines that are wanted, newest first, and how many there are."""
+        where = _conditions(wanted)
+        query = select(audit).where(*where).order_by(audit.c.id.desc()).limit(min(limit, MAX_PAGE)).offset(offset)
+        with self._database.begin(Way.READ) as connection:
+            total = int(connection.execute(select(func.count()).select_from(audit).where(*where)).scalar_one())
+            rows = connection.execute(query).all()
+        return [AuditRow(row.id, row.at_ms, row.actor, row.action, row.subject, row.details) for row in rows], total
+
     def trim(self, now_ms: int) -> None:
-        """Forget what is older than its retention."""
+        """Forget what is older than its retention, and the oldest beyond MAX_ROWS."""
+        oldest = select(audit.c.id).order_by(audit.c.id.desc()).offset(MAX_ROWS).limit(1)
         with self._database.begin(Way.STATE) as connection:
             connection.execute(delete(audit).where(audit.c.at_ms < now_ms - KEPT_MS))
+            last = connection.execute(oldest).scalar()
+            if last is not None:
+                connection.execute(delete(audit).where(audit.c.id <= last))
 
 
 def note(
     connection: Connection, at_ms: int, actor: str, action: str, subject: str, details: Mapping[str, object]
 ) -> None:
     """Write one line in the caller's transaction."""
-    values = {"actor": actor[:64], "action": action[:64], "subject": subject[:128], "details": dict(details)}
+    plain = cast("Mapping[str, object]", redacted(dict(details)))
+    values = {"actor": actor[:64], "action": action[:64], "subject": subject[:128], "details": plain}
     connection.execute(insert(audit).values(at_ms=at_ms, **values))
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.actor:
+        found.append(audit.c.actor == wanted.actor)
+    if wanted.subject:
+        found.append(audit.c.subject == wanted.subject)
+    if wanted.action:
+        family = f"{wanted.action}."
+        found.append(or_(audit.c.action == wanted.action, audit.c.action.startswith(family, autoescape=True)))
+    if wanted.since_ms is not None:
+        found.append(audit.c.at_ms >= wanted.since_ms)
+    if wanted.until_ms is not None:
+        found.append(audit.c.at_ms < wanted.until_ms)
+    return found

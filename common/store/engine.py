@@ -16,12 +16,15 @@ from common.store.diagnostics import Diagnostics
 from common.store.lines import Resolve, resolve
 from common.store.meters import Meters
 from common.store.notices import Notices
+from common.store.overview import Overview
 from common.store.periods import Periods
 from common.store.safekeeping import Keeper, needs_restoring
+from common.store.sessions import Sessions
 from common.store.starts import Starts
 from common.store.states import States
 from common.store.tables import tokens
 from common.store.tokens import Tokens
+from common.store.users import Users
 from common.vault import Vault
 
 
@@ -41,7 +44,10 @@ class Store:
         self.starts = Starts(database)
         self.periods = Periods(database)
         self.tokens = Tokens(database, clock)
+        self.users = Users(database, clock)
+        self.sessions = Sessions(database, clock)
         self.audit = Audit(database, clock)
+        self.overview = Overview(database)
 
     def wishes_version(self) -> int:
         """Return a number that changes with every wish; cheap enough to be asked several times a second."""
@@ -93,6 +99,7 @@ class Store:
         self.notices.trim(now)
         self.starts.trim(now)
         self.periods.trim(now)
+        self.sessions.trim(now)
         self.audit.trim(now)
 
     def close(self) -> None:

@@ -19,6 +19,10 @@ class StoreTooNew(Hopeless):
     """The database was made by a newer version of this program."""
 
 
+class NoSuchRevision(Hopeless):
+    """No schema of this program has this revision."""
+
+
 class BadWish(Hopeless):
     """A wish holds what it may not."""
 
@@ -29,6 +33,10 @@ class BadWish(Hopeless):
 
 class NoSuchMeter(Hopeless):
     """No living meter has this name, id or uid."""
+
+
+class WishesChanged(StoreUnavailable):
+    """Somebody else changed a wish since the caller looked; look again."""
 
 
 class NameTaken(Hopeless):
@@ -59,16 +67,16 @@ class TooManyCommands(Again):
     """The meter has as many unfinished commands as it may have."""
 
 
+class TooManyJobs(Again):
+    """As many jobs are unfinished as one installation may have, or of their kind."""
+
+
 class NoSuchAlarm(Hopeless):
     """No alarm has this id."""
 
 
 class NoSuchToken(Hopeless):
     """No token has this id."""
-
-
-class TooManyJobs(Again):
-    """As many jobs are unfinished as one installation may have, or of their kind."""
 
 
 class NoSuchUser(Hopeless):

@@ -124,6 +124,14 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A wish that is to be written with others at once; ``uid`` None: of a new meter."""
+
+    uid: bytes | None
+    wish: MeterWish
+
+
+@dataclass(frozen=True, slots=True)
 class MeterStateRow:
     """What is known of one meter; written by supervisor_qos alone.
 
@@ -195,6 +203,7 @@ class CommandRow:
     error_kind: str
     error_detail: str
     finished_ms: int | None
+    cancelled_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +212,6 @@ class AlarmRow:
 
     id: int
     meter_id: int | None
-    cancelled_ms: int | None = None
     meter_uid: bytes | None
     severity: Severity
     category: str
@@ -286,7 +294,49 @@ class TokenRow:
     role: Role
     label: str
     created_at: int
-    revoked_at: int | None
+    revoked_at: int | None = None
+    expires_at: int | None = None
+    last_used_at: int | None = None
+
+    def state(self, now_ms: int) -> str:
+        """Return ``revoked``, ``expired`` or ``active``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now_ms else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A person who logs in by name, without the hash of the password."""
+
+    id: int
+    name: str
+    role: Role
+    created_at: int
+    changed_at: int
+    disabled_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """What a login gave, without its text; ``expires_at``: at the latest."""
+
+    id: int
+    user: UserRow
+    created_at: int
+    expires_at: int
+    last_used_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines of the audit are wanted; None or empty is all. ``action``: a name, or the part of it before a dot."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since_ms: int | None = None
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A copy of the wishes beside the store, and the store made anew from it when its file is damaged or gone.
 
 In: the path of an SQLite store. Out: ``STORE.copy``, a database of its own with the tables that nobody could invent
-again (meters, what is read of them, tokens, names of versions), replaced whole at each change; and, when the store's
+again (meters, what is read of them, tokens, users, versions), replaced whole at each change; and, when the store's
 file cannot be used, a new one with those rows, the old file set aside as ``STORE.corrupt-<ms>``. States, alarms and
 figures are not copied: they come into being again. Secrets stay sealed under the master key.
 
@@ -21,7 +21,9 @@ from common.store.store_file import file_identity
 
 KEPT: Final = ("versions", "meters", "meter_configs", "tokens")
 """Parents before their children."""
-COPIED: Final = frozenset({"meters", "tokens"})
+LATER: Final = ("users",)
+"""Kept as well where they are: a store or a copy of an earlier version lacks them and is sound."""
+COPIED: Final = frozenset({"meters", "tokens", "users"})
 APART: Final = 100_000
 """Numbers of alarms and the like go on so far above those at the time of the copy: none is ever given twice."""
 MAGIC: Final = b"SQLite format 3\x00"
@@ -31,6 +33,7 @@ SET_ASIDE: Final = 5  # damaged files that are kept as evidence; the oldest go f
 _SIDE_FILES: Final = ("", "-wal", "-shm", "-journal")
 _COUNTING: Final = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
 _MARK: Final = "SELECT (SELECT value FROM versions WHERE name = 'wishes'), (SELECT count(*) FROM tokens), "
+_PEOPLE: Final = "SELECT count(*), total(changed_at), max(id) FROM users"
 _REVOKED: Final = "(SELECT count(*) FROM tokens WHERE revoked_at IS NULL), (SELECT max(id) FROM tokens)"
 
 
@@ -76,7 +79,7 @@ def copy(path: Path) -> None:
         with closing(_open(draft)) as target:
             target.execute("ATTACH DATABASE ? AS store", (f"{path.absolute().as_uri()}?mode=ro",))
             target.execute("BEGIN")
-            for name in KEPT:
+            for name in (*KEPT, *_present(target, "store")):
                 target.execute(f"CREATE TABLE {name} AS SELECT * FROM store.{name}")  # noqa: S608  # our own names
             target.execute("CREATE TABLE numbers AS SELECT name, seq FROM store.sqlite_sequence")
             target.execute("COMMIT")
@@ -140,7 +143,7 @@ def fill(path: Path, kept: Path) -> int:
             target.execute("PRAGMA synchronous=FULL")
             target.execute("ATTACH DATABASE ? AS kept", (f"{kept.absolute().as_uri()}?mode=ro",))
             target.execute("BEGIN IMMEDIATE")
-            for name in KEPT:
+            for name in (*KEPT, *_present(target, "kept")):
                 columns = ", ".join(_columns(target, "main", name, _columns(target, "kept", name)))
                 target.execute(f"INSERT OR REPLACE INTO {name} ({columns}) SELECT {columns} FROM kept.{name}")  # noqa: S608
             _go_on_counting(target)
@@ -167,11 +170,16 @@ def _columns(database: sqlite3.Connection, schema: str, table: str, among: Seque
     return [name for name in names if name in among] if among else names
 
 
+def _present(database: sqlite3.Connection, schema: str) -> list[str]:
+    return [name for name in LATER if _columns(database, schema, name)]
+
+
 def _mark(path: Path) -> tuple[object, ...]:
-    """Return numbers that change with every wish and every token."""
+    """Return numbers that change with every wish, every token and every user."""
     try:
         with closing(_open(path)) as database:
-            return tuple(database.execute(_MARK + _REVOKED).fetchone())
+            people = database.execute(_PEOPLE).fetchone() if _present(database, "main") else ()
+            return (*database.execute(_MARK + _REVOKED).fetchone(), *people)
     except sqlite3.Error as error:
         raise _told(path, error) from error
 

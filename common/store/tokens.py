@@ -1,22 +1,30 @@
-"""API tokens: 256 random bits, of which only the SHA-256 is kept. The text is shown once, when it is made."""
+"""API tokens: 256 random bits, of which only the SHA-256 is kept. The text is shown once, when it is made.
+
+A token ends by itself, DEFAULT_LIFE_MS after it was made unless its maker says otherwise, or at once when it is
+revoked: whoever asks looks into the store. When it was last used is written at most once a minute.
+"""
 
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
 
 from common.clock import Clock
 from common.secret import Secret
 from common.store.audit import note
 from common.store.database import Database, Way
-from common.store.errors import NoSuchToken
+from common.store.errors import NoSuchToken, StoreUnavailable, TooManyTokens
 from common.store.model import Role, TokenRow
 from common.store.tables import tokens
 
 PREFIX: Final = "dbt_"
 MAX_TEXT: Final = 128  # characters; longer ones are not ours and are not hashed
+DEFAULT_LIFE_MS: Final = 365 * 86_400_000  # nobody knows any more who holds a token of two years ago
+MAX_LIVING: Final = 1000  # tokens that are neither revoked nor over: more is a script that makes one for each request
+TOUCHED_MS: Final = 60_000  # a write for each request would cost more than what is asked for
 
 
 class Tokens:
@@ -25,25 +33,46 @@ class Tokens:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._tried: dict[int, int] = {}  # when this process last tried to write that a token was used
 
-    def create(self, role: Role, label: str, actor: str = "meterctl") -> tuple[int, Secret]:
-        """Make a token; return its id and its text, which cannot be had again."""
+    def create(
+        self, role: Role, label: str, actor: str = "meterctl", *, life_ms: int | None = DEFAULT_LIFE_MS
+    ) -> tuple[int, Secret]:
+        """Make a token that ends after ``life_ms`` (None: never); return its id and its text, shown this once."""
         text, now = PREFIX + secrets.token_urlsafe(32), self._clock.wall_ms()
-        values = {"digest": _digest(text), "role": str(role), "label": label[:64], "created_at": now}
+        ends = None if life_ms is None else now + life_ms
+        values = {"digest": digest(text), "role": str(role), "label": label[:64], "created_at": now, "expires_at": ends}
         with self._database.begin(Way.WISH) as connection:
+            living = select(func.count()).select_from(tokens).where(*_living(now))
+            if int(connection.execute(living).scalar_one()) >= MAX_LIVING:
+                raise TooManyTokens(f"{MAX_LIVING} tokens are in use; revoke some first")
             made = connection.execute(insert(tokens).values(**values).returning(tokens.c.id))
             number = int(made.scalar_one())
-            note(connection, now, actor, "token.create", str(number), {"role": str(role), "label": label[:64]})
+            details = {"role": str(role), "label": label[:64], "expires_at": ends}
+            note(connection, now, actor, "token.create", str(number), details)
         return number, Secret(text)
 
     def verify(self, text: str) -> TokenRow | None:
-        """Return whose token this is; None when it is nobody's or revoked."""
+        """Return whose token this is, and note that it was used; None when it is nobody's, revoked or over."""
         if not text.startswith(PREFIX) or len(text) > MAX_TEXT or not text.isascii():
             return None
-        query = select(tokens).where(tokens.c.digest == _digest(text), tokens.c.revoked_at.is_(None))
+        now = self._clock.wall_ms()
         with self._database.begin(Way.READ) as connection:
+            query = select(tokens).where(tokens.c.digest == digest(text), *_living(now))
             row = connection.execute(query).mappings().first()
-        return None if row is None else _token(row)
+        if row is None:
+            return None
+        found = _token(row)
+        self._touch(found, now)
+        return found
+
+    def get(self, number: int) -> TokenRow:
+        """Return a token, revoked or not; raise NoSuchToken."""
+        with self._database.begin(Way.READ) as connection:
+            row = connection.execute(select(tokens).where(tokens.c.id == number)).mappings().first()
+        if row is None:
+            raise NoSuchToken(f"no token has the id {number}")
+        return _token(row)
 
     def list(self) -> Sequence[TokenRow]:
         """Return all tokens, revoked ones too."""
@@ -54,15 +83,43 @@ class Tokens:
         """Make a token worthless from now on; raise NoSuchToken."""
         now = self._clock.wall_ms()
         with self._database.begin(Way.WISH) as connection:
-            living = (tokens.c.id == number, tokens.c.revoked_at.is_(None))
-            if not connection.execute(update(tokens).where(*living).values(revoked_at=now)).rowcount:
+            unrevoked = (tokens.c.id == number, tokens.c.revoked_at.is_(None))
+            if not connection.execute(update(tokens).where(*unrevoked).values(revoked_at=now)).rowcount:
                 raise NoSuchToken(f"no token that is not revoked has the id {number}")
             note(connection, now, actor, "token.revoke", str(number), {})
 
+    def _touch(self, token: TokenRow, now: int) -> None:
+        """Write that a token was used. A store that takes no writes just now still lets its bearer read."""
+        last = max(token.last_used_at or 0, self._tried.get(token.id, 0))
+        if abs(now - last) < TOUCHED_MS:
+            return
+        self._tried[token.id] = now
+        with suppress(StoreUnavailable), self._database.begin(Way.STATE) as connection:
+            connection.execute(update(tokens).where(tokens.c.id == token.id).values(last_used_at=now))
 
-def _digest(text: str) -> bytes:
+
+def digest(text: str) -> bytes:
+    """Return what is kept of 256 random bits: they need no salt and no slow hash."""
     return hashlib.sha256(text.encode()).digest()
 
 
+def has_living_admin(connection: Connection, now: int) -> bool:
+    """Return whether a token of an admin can be used."""
+    query = select(tokens.c.id).where(tokens.c.role == str(Role.ADMIN), *_living(now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _living(now: int) -> tuple[ColumnElement[bool], ...]:
+    return tokens.c.revoked_at.is_(None), or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
+
+
 def _token(values: RowMapping) -> TokenRow:
-    return TokenRow(values["id"], Role(values["role"]), values["label"], values["created_at"], values["revoked_at"])
+    return TokenRow(
+        id=values["id"],
+        role=Role(values["role"]),
+        label=values["label"],
+        created_at=values["created_at"],
+        revoked_at=values["revoked_at"],
+        expires_at=values["expires_at"],
+        last_used_at=values["last_used_at"],
+    )

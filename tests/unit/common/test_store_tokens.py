@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.store.engine import Store
-from common.store.errors import NoSuchToken
+from common.store.errors import NoSuchToken, TooManyTokens
 from common.store.model import Role
 from tests.support.installation import StillClock
 
@@ -22,10 +22,10 @@ def test_a_token_is_verified_until_it_is_revoked(store: Store) -> None:
         store.tokens.revoke(number)
 
 
-def test_a_token_is_long_random_and_nowhere_in_the_files(store: Store, tmp_path: Path) -> None:
+def test_a_token_is_long_random_and_nowhere_in_the_files(store: Store, store_file: Path) -> None:
     texts = {store.tokens.create(Role.ADMIN, "x")[1].reveal() for _ in range(3)}
     assert len(texts) == 3
-    files = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
+    files = b"".join(path.read_bytes() for path in store_file.parent.glob("store.db*"))
     for text in texts:
         assert text.startswith("dbt_")
         assert len(text) == 47
@@ -47,3 +47,40 @@ def test_the_store_forgets_what_is_older_than_its_retention(store: Store, clock:
 def test_nobodys_token_is_nobodys(store: Store, text: str) -> None:
     store.tokens.create(Role.ADMIN, "x")
     assert store.tokens.verify(text) is None
+
+
+def test_a_token_ends_after_a_year_unless_said_otherwise(store: Store, clock: StillClock) -> None:
+    texts = [
+        store.tokens.create(Role.VIEWER, "a year")[1].reveal(),
+        store.tokens.create(Role.VIEWER, "a day", life_ms=86_400_000)[1].reveal(),
+        store.tokens.create(Role.VIEWER, "for ever", life_ms=None)[1].reveal(),
+    ]
+    assert [store.tokens.verify(text) is not None for text in texts] == [True, True, True]
+    clock.sleep(86_400)
+    assert [store.tokens.verify(text) is not None for text in texts] == [True, False, True]
+    clock.sleep(364 * 86_400)
+    assert [store.tokens.verify(text) is not None for text in texts] == [False, False, True]
+    assert [row.state(clock.wall_ms()) for row in store.tokens.list()] == ["expired", "expired", "active"]
+
+
+def test_the_last_use_is_written_once_a_minute(store: Store, clock: StillClock) -> None:
+    number, text = store.tokens.create(Role.VIEWER, "x")
+    assert store.tokens.get(number).last_used_at is None
+    seen = []
+    for _ in range(7):
+        store.tokens.verify(text.reveal())
+        seen.append(store.tokens.get(number).last_used_at)
+        clock.sleep(20)
+    assert len(set(seen)) == 3
+    store.tokens.revoke(number)
+    assert store.tokens.get(number).state(clock.wall_ms()) == "revoked"
+
+
+def test_there_is_an_end_to_tokens_in_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.store.tokens.MAX_LIVING", 2)
+    number, _ = store.tokens.create(Role.VIEWER, "1")
+    store.tokens.create(Role.VIEWER, "2")
+    with pytest.raises(TooManyTokens):
+        store.tokens.create(Role.VIEWER, "3")
+    store.tokens.revoke(number)
+    store.tokens.create(Role.VIEWER, "3")

@@ -1,0 +1,134 @@
+"""What is secret: the one table, and how it is taken out of texts and documents.
+
+In: a text, a document of plain values, an object of a meter, secrets that somebody knows. Out: the same without what
+the table calls a secret, or whether it is one. Logs, captures, diagnostics, problems, exports and the audit ask here;
+who adds a secret to the product adds a line here. Pure, and small: every worker loads it with its log.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+STARS: Final = "********"
+NAMES: Final = frozenset({
+    *("password", "passwd", "secret", "hls_secret", "lls_secret", "broadcast_key", "master_key", "private_key"),
+    *("encryption_key", "authentication_key", "tb_token", "token", "access_token", "api_key", "authorization"),
+    *("proxy_authorization", "cookie", "set_cookie", "urls"),
+})
+"""Names of fields, settings, headers and options whose value is secret; ``urls`` are those of ``[notify]``."""
+ATTRIBUTES: Final[Mapping[int, frozenset[int]]] = {
+    12: frozenset({7}),  # association SN: what some meters have of its successor
+    15: frozenset({7}),  # association LN: the password, or the secret of high-level security
+    44: frozenset({5}),  # PPP setup: user name and password
+    45: frozenset({3}),  # GPRS modem setup: PIN
+    46: frozenset({4}),  # SMTP setup: login password
+}
+"""By class (IEC 62056-6-2): attributes that hold a secret."""
+METHODS: Final[Mapping[int, frozenset[int]]] = {
+    12: frozenset({5, 6}),  # association SN: change_secret, as versions number it
+    15: frozenset({2}),  # association LN: change_HLS_secret
+    64: frozenset({2, 3}),  # security setup: key_transfer, key_agreement
+    72: frozenset({7, 8}),  # M-Bus client: set_encryption_key, transfer_key
+}
+"""By class: methods whose parameters are a secret, also where it is wrapped."""
+MAX_KNOWN: Final = 64  # secrets that a process is told to hide: each is looked for in every line of its log
+SHORTEST_KNOWN: Final = 6  # octets; a shorter one stands in every other word, and hiding it would tell it
+MAX_DEPTH: Final = 16  # of a document; what lies deeper is not shown
+
+_HARMLESS: Final = r"https?|wss?|mqtts?|tcp|ssl|tls|file|sqlite|postgresql(?:\+\w+)?|unix|ipc|inproc"
+_CREDENTIALS: Final = (
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@"), rf"\1{STARS}@"),  # mqtt://user:password@host
+    (re.compile(rf"(?i)(?<![a-z0-9+.-])(?!(?:{_HARMLESS})://)([a-z][a-z0-9+.-]*://)[^\s\"'<>]+"), rf"\1{STARS}"),
+    (re.compile(r"(?i)\b(https?://)(?=[^\s\"'<>]*hook)[^\s\"'<>]+"), rf"\1{STARS}"),  # chats' webhooks are passwords
+    (re.compile(r"\b(db[ts]_)[A-Za-z0-9_-]{8,}"), rf"\1{STARS}"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[a-z0-9._~+/=-]{16,}"), rf"\1\2{STARS}"),
+)
+_NAMED: Final = re.compile(
+    r"(?i)((?:(?<![a-z0-9])(?:pass(?:word|wd|phrase)?|secret|token|authorization|cookie|api[_-]?key)"
+    r"|(?<![\w-])key|(?:encryption|authentication|broadcast|master|private|dedicated)[_-]key))"
+    r"([\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}\])]+)"
+)
+_PERCENT: Final = re.compile("%..")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a field, setting, header or option of this name holds a secret."""
+    return name.lower().replace("-", "_").rpartition(".")[2] in NAMES
+
+
+def is_secret_attribute(class_id: int, attribute: int) -> bool:
+    """Return whether an attribute of a meter's object holds a secret."""
+    return attribute in ATTRIBUTES.get(class_id, ())
+
+
+def is_secret_method(class_id: int, method: int) -> bool:
+    """Return whether a method of a meter's object takes a secret."""
+    return method in METHODS.get(class_id, ())
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without what is a secret wherever it stands: URLs that hold one, tokens, headers' values."""
+    for pattern, replacement in _CREDENTIALS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact(text: str) -> str:
+    """Return a text without credentials, and without the values that stand behind a secret's name."""
+    return _NAMED.sub(rf"\1\2{STARS}", without_credentials(text))
+
+
+def redacted(value: object, depth: int = 0) -> object:
+    """Return a document without the values of secret names, and without credentials in its texts."""
+    if depth > MAX_DEPTH:
+        return STARS
+    if isinstance(value, str):
+        return without_credentials(value)
+    if isinstance(value, Mapping):
+        return {key: _member(str(key), found, depth + 1) for key, found in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(found, depth + 1) for found in value]
+    return STARS if isinstance(value, bytes) else value
+
+
+def _member(name: str, value: object, depth: int) -> object:
+    if is_secret_name(name) and not (value is None or isinstance(value, bool) or value in ("", b"")):
+        return STARS
+    return redacted(value, depth)
+
+
+class Hidden:
+    """Secrets that a process knows, in all the forms in which they could stand in a text."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[bytes, Sequence[str]] = {}
+
+    def learn(self, secrets: Iterable[bytes]) -> None:
+        """Hide these from now on, as many as there is room for; those that are too short to be hidden are not."""
+        for secret in secrets:
+            if len(secret) >= SHORTEST_KNOWN and len(self._secrets) < MAX_KNOWN and secret not in self._secrets:
+                self._secrets[secret] = forms(secret)
+
+    def hide(self, text: str) -> str:
+        """Return a text in which none of them stands."""
+        for found in self._secrets.values():
+            for form in found:
+                text = text.replace(form, STARS)
+        return text
+
+
+def forms(secret: bytes) -> Sequence[str]:
+    """Return how a secret is written: as it is, escaped, hexadecimal, base64 (anywhere in it), percent-encoded."""
+    from base64 import b64encode, urlsafe_b64encode  # what nobody hides nobody needs
+    from urllib.parse import quote, quote_plus
+
+    text = secret.decode("utf-8", "replace")
+    found = [text, repr(text)[1:-1], repr(secret)[2:-1], text.encode("ascii", "backslashreplace").decode("ascii")]
+    quoted = [quote(secret, safe=""), quote_plus(secret), "".join(f"%{octet:02X}" for octet in secret)]
+    found += quoted + [_PERCENT.sub(lambda octet: octet[0].lower(), word) for word in quoted]
+    digits = [secret.hex(gap) if gap else secret.hex() for gap in ("", " ", ":", "-")]
+    found += digits + [word.upper() for word in digits]
+    for at in range(3):  # base64 of a longer text: three octets make four characters, and it begins at any
+        begin, end = -(-at * 8 // 6), (at + len(secret)) * 8 // 6
+        found += [encode(bytes(at) + secret).decode("ascii")[begin:end] for encode in (b64encode, urlsafe_b64encode)]
+    return tuple(dict.fromkeys(sorted((form for form in found if len(form) >= SHORTEST_KNOWN), key=len, reverse=True)))
