@@ -60,6 +60,12 @@ class ApiSettings:
     workers: int = _bound(2, 1, 16)
     threads: int = _bound(32, 2, 256)
     open_metrics: bool = True
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    insecure: bool = False
+    trusted_proxies: str = ""
+    requests_per_minute: int = _bound(6000, 60, 600_000)
+    remote_actions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
