@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "list": Entry("listing:list_meters", "List the meters and how they are."),
     "status": Entry("status:status", "Show all that is known of one meter."),
     "follow": Entry("follow:follow", "Print readings as they come."),
+    "logs": Entry("logs:logs", "Show the log of a meter's worker, or of a program of the system."),
     "read": Entry("orders:read", "Read a meter now, through its worker; with --host directly."),
     "backfill": Entry("backfill:backfill", "Read a range from a meter's load profile, through its worker."),
     "test": Entry("orders:test", "Test a meter: link, association, one read."),
