@@ -39,8 +39,12 @@ def canonical(host: str) -> str:
 
 def same_line(one: str, other: str, addresses: Mapping[str, frozenset[str]]) -> bool:
     """Return whether two hosts have an address in common."""
-    first, second = (addresses.get(host) or frozenset({canonical(host)}) for host in (one, other))
-    return not first.isdisjoint(second)
+    return not addresses_of(one, addresses).isdisjoint(addresses_of(other, addresses))
+
+
+def addresses_of(host: str, addresses: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return what a host was found to stand for; a name that did not resolve stands for itself."""
+    return addresses.get(host) or frozenset({canonical(host)})
 
 
 def may_share(one: str, other: str) -> bool:

@@ -5,7 +5,7 @@ the meter's revision and the version of all wishes, and leaves a line in the aud
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final, cast
 
@@ -22,9 +22,10 @@ from common.store.errors import (
     NoSuchMeter,
     RevisionConflict,
     TooManyMeters,
+    WishesChanged,
 )
 from common.store.lines import Resolve, may_share, same_line
-from common.store.model import SECRETS, MeasurementWish, Meter, MeterWish
+from common.store.model import SECRETS, Draft, MeasurementWish, Meter, MeterWish
 from common.store.rules import check
 from common.store.tables import WISHES, latest_values, meter_configs, meter_states, meters, versions
 from common.vault import Vault
@@ -84,21 +85,10 @@ class Meters:
         """Add a meter; raise BadWish, NameTaken, LineTaken or TooManyMeters."""
         check(wish)
         addresses = self._addresses(wish)
-        uid = os.urandom(UID_SIZE)
-        now = self._clock.wall_ms()
         with self._database.begin(Way.WISH) as connection:
             _raise_version(connection)
-            count = select(func.count()).select_from(meters).where(meters.c.deleted_at.is_(None))
-            if int(connection.execute(count).scalar_one()) >= MAX_METERS:
-                raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
-            _refuse_taken_name(connection, wish, None)
             _refuse_taken_line(connection, wish, None, addresses)
-            columns = self._columns(uid, wish) | {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
-            done = connection.execute(insert(meters).values(uid=uid, **columns))
-            number = cast("tuple[int]", done.inserted_primary_key)[0]
-            _write_measurements(connection, number, wish.measurements)
-            note(connection, now, actor, "meter.add", _subject(uid, wish.name), {"id": number})
-        return Meter(number, uid, 1, now, now, None, False, wish)
+            return self._insert(connection, wish, actor)
 
     def edit(self, key: int | bytes, change: Change, actor: str, *, expected_revision: int | None = None) -> Meter:
         """Replace a meter's wish by ``change`` of it, in one transaction; a wish that stays equal raises nothing.
@@ -141,6 +131,31 @@ class Meters:
             note(connection, now, actor, "meter.remove", _subject(old.uid, old.wish.name), {"purge": purge})
         return replace(old, deleted_at=old.deleted_at or now, purge=purge, revision=old.revision + 1, updated_at=now)
 
+    def bring(self, drafts: Sequence[Draft], actor: str, version: int) -> Sequence[Meter]:
+        """Write many wishes in one transaction, all or none; return the meters in the same order.
+
+        ``version``: that of the wishes which the drafts were made from. Raise WishesChanged when there is another by
+        now, BadWish, NoSuchMeter, NameTaken or TooManyMeters. Lines are the caller's to compare, before.
+        """
+        for draft in drafts:
+            check(draft.wish)
+        with self._database.begin(Way.WISH) as connection:
+            _refuse_changed(connection, version)
+            _raise_version(connection)
+            old = {meter.uid: meter for meter in self._read(connection, select(meters).where(_alive()))}
+            for draft in drafts:  # two meters may exchange their names
+                if draft.uid in old and old[draft.uid].wish.name != draft.wish.name:
+                    moving = update(meters).where(meters.c.uid == draft.uid)
+                    connection.execute(moving.values(name=draft.uid.hex()))
+            return [self._bring(connection, draft, old, actor) for draft in drafts]
+
+    def _bring(self, connection: Connection, draft: Draft, old: Mapping[bytes, Meter], actor: str) -> Meter:
+        if draft.uid is None:
+            return self._insert(connection, draft.wish, actor)
+        if draft.uid not in old:
+            raise NoSuchMeter(f"no meter has the uid {draft.uid.hex()}")
+        return self._write(connection, old[draft.uid], draft.wish, actor)
+
     def purged(self, uid: bytes) -> None:
         """End a tombstone: its row, secrets and states go. What is not a tombstone stays."""
         now = self._clock.wall_ms()
@@ -157,9 +172,25 @@ class Meters:
         self, connection: Connection, old: Meter, wish: MeterWish, addresses: Mapping[str, frozenset[str]], actor: str
     ) -> Meter:
         _raise_version(connection)
-        _refuse_taken_name(connection, wish, old.id)
         if _line(wish) != _line(old.wish):
             _refuse_taken_line(connection, wish, old.id, addresses)
+        return self._write(connection, old, wish, actor)
+
+    def _insert(self, connection: Connection, wish: MeterWish, actor: str) -> Meter:
+        uid, now = os.urandom(UID_SIZE), self._clock.wall_ms()
+        count = select(func.count()).select_from(meters).where(_alive())
+        if int(connection.execute(count).scalar_one()) >= MAX_METERS:
+            raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
+        _refuse_taken_name(connection, wish, None)
+        columns = self._columns(uid, wish) | {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
+        done = connection.execute(insert(meters).values(uid=uid, **columns))
+        number = cast("tuple[int]", done.inserted_primary_key)[0]
+        _write_measurements(connection, number, wish.measurements)
+        note(connection, now, actor, "meter.add", _subject(uid, wish.name), {"id": number})
+        return Meter(number, uid, 1, now, now, None, False, wish)
+
+    def _write(self, connection: Connection, old: Meter, wish: MeterWish, actor: str) -> Meter:
+        _refuse_taken_name(connection, wish, old.id)
         now, revision = self._clock.wall_ms(), old.revision + 1
         columns = self._columns(old.uid, wish) | {"revision": revision, "updated_at": now}
         connection.execute(update(meters).where(meters.c.id == old.id).values(**columns))
@@ -209,11 +240,25 @@ class Meters:
             columns[name] = self._vault.seal(uid, name, cast("Secret", getattr(wish, name)))
         return columns
 
+    def addresses(self, hosts: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        """Return what hosts stand for, as far as they can be looked up in a moment."""
+        return self._resolve(hosts)
+
     def _addresses(self, wish: MeterWish) -> Mapping[str, frozenset[str]]:
         query = select(meters.c.ip_address).where(meters.c.port == wish.port, meters.c.deleted_at.is_(None))
         with self._database.begin(Way.READ) as connection:
             hosts = {str(host) for host in connection.execute(query).scalars()}
         return self._resolve({wish.ip_address, *hosts})
+
+
+def _alive() -> ColumnElement[bool]:
+    return meters.c.deleted_at.is_(None)
+
+
+def _refuse_changed(connection: Connection, version: int) -> None:
+    current = int(connection.execute(select(versions.c.value).where(versions.c.name == WISHES)).scalar_one())
+    if current != version:
+        raise WishesChanged("the wishes changed meanwhile")
 
 
 def _line(wish: MeterWish) -> tuple[str, int, str]:
