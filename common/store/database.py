@@ -1,9 +1,8 @@
 """Connections to the database, in three ways: to read, to write what may be lost, to write what may not.
 
-In: a URL. Out: connections inside a transaction, committed when the block ends and rolled back when it raises. SQLite:
-WAL, busy_timeout, foreign keys, BEGIN IMMEDIATE before each write so that two writers queue instead of failing halfway;
-wishes with synchronous=FULL survive a power cut, states with NORMAL may lose the last seconds. Engines are made when
-first used and forgotten after a fork, so that a preloaded process hands no connection to its children.
+In: a URL. Out: connections inside a transaction, committed when the block ends and rolled back when it raises; how each
+kind of database does that is in ``common.store.engines``. Engines are made when first used and forgotten after a fork,
+so that a preloaded process hands no connection to its children; a file that was replaced is followed.
 """
 
 import os
@@ -11,27 +10,16 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, make_url
+from sqlalchemy import Connection, Engine, Table, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
-from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
+from common.store.engines import BUSY_TIMEOUT_MS, Way, make_engines, told
+from common.store.errors import StoreUnavailable
 from common.store.store_file import file_identity
 
-BUSY_TIMEOUT_MS: Final = 5000
-WAL_LIMIT: Final = 64 << 20  # octets that the WAL file keeps after a checkpoint
-POOL_OVERFLOW: Final = 256  # connections beyond the pool: as many as the API may have threads
-
-
-class Way(Enum):
-    """How a transaction begins, and what of it survives a power cut."""
-
-    READ = ("BEGIN", "NORMAL")
-    STATE = ("BEGIN IMMEDIATE", "NORMAL")
-    WISH = ("BEGIN IMMEDIATE", "FULL")
+__all__ = ["Database", "Way", "upsert"]
 
 
 class Database:
@@ -51,23 +39,16 @@ class Database:
         try:
             with self._engine(way).begin() as connection:
                 yield connection
-        except (exc.OperationalError, exc.TimeoutError) as error:
-            if "no such table" in str(error):
-                raise StoreDamaged(f"{self._name}: no schema yet; `meterctl init` makes it") from None
-            if "no such column" in str(error):
-                why = "of an older version; stop that one, then `meterctl run` or `meterctl init` brings it up to this"
-                raise StoreDamaged(f"{self._name}: {why}") from None
-            raise StoreUnavailable(f"{self._name}: {_first_line(error)}") from error
         except exc.SQLAlchemyError as error:
-            raise StoreDamaged(f"{self._name}: {_first_line(error)}") from error
+            raise told(self._name, error) from error
 
     def prepare(self) -> None:
         """Make a new SQLite file write-ahead, ours alone; nothing elsewhere."""
-        engine = self._engine(Way.WISH)
-        if engine.dialect.name != "sqlite" or not engine.url.database:
+        self._engine(Way.WISH)
+        if self.file is None:
             return
-        os.close(os.open(engine.url.database, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(engine.url.database, timeout=BUSY_TIMEOUT_MS / 1000)
+        os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(self.file, timeout=BUSY_TIMEOUT_MS / 1000)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.Error as error:
@@ -94,8 +75,8 @@ class Database:
                 self._engines.clear()
                 self._pid = os.getpid()
             self._follow_file()
-            if way not in self._engines:
-                self._engines[way] = _make_engine(self.url, way)
+            if not self._engines:
+                self._engines = make_engines(self.url)
             return self._engines[way]
 
     def _follow_file(self) -> None:
@@ -131,34 +112,3 @@ def _file(url: str) -> Path | None:
         return None  # said when an engine is made
     name = made.database or ""
     return Path(name) if made.get_backend_name() == "sqlite" and name not in {"", ":memory:"} else None
-
-
-def _make_engine(url: str, way: Way) -> Engine:
-    begin, synchronous = way.value
-    try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), max_overflow=POOL_OVERFLOW)
-    except (exc.ArgumentError, ModuleNotFoundError) as error:
-        raise BadStoreUrl(f"[store] url: {_first_line(error)}") from None
-    if engine.dialect.name != "sqlite":
-        return engine
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver begins no transaction of its own
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            "foreign_keys=ON",
-            f"synchronous={synchronous}",
-            f"journal_size_limit={WAL_LIMIT}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]

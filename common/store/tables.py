@@ -17,13 +17,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     UniqueConstraint,
     false,
     text,
     true,
 )
+
+from common.store.columns import String
 
 metadata: Final = MetaData(
     naming_convention={
@@ -41,12 +42,17 @@ PERIOD_COUNTS: Final = (
     *("cycles", "cycles_slow", "cycle_ms"),  # that brought a value; those of 2 s and more; how long all took
     *("reads_ok", "reads_failed", "connect_failures", "reconnects", "hdlc_errors", "starts"),
     *("taken", "delivered", "dropped", "backfilled"),
+    *("frames_sent", "frames_received", "octets_sent", "octets_received"),
 )
 PERIOD_LEVELS: Final = ("overdue",)  # readings that wait for more than a minute, at the period's last measuring
-SYSTEM_COUNTS: Final = ("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms")
+SYSTEM_COUNTS: Final = (
+    *("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms"),
+    *("mqtt_messages", "mqtt_octets"),
+)
 _UID: Final = 16
 _LIVING: Final = text("deleted_at IS NULL")
 _NO_OCTETS: Final = text("''")
+_ZERO: Final = text("0")
 
 versions = Table(
     "versions",
@@ -290,7 +296,7 @@ meter_periods = Table(
     metadata,
     Column("at_ms", BigInteger, primary_key=True),
     Column("uid", LargeBinary(_UID), primary_key=True),
-    *(Column(name, BigInteger, nullable=False) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
+    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
     sqlite_with_rowid=False,
 )
 
@@ -299,7 +305,24 @@ system_periods = Table(
     "system_periods",
     metadata,
     Column("at_ms", BigInteger, primary_key=True),
-    *(Column(name, BigInteger, nullable=False) for name in SYSTEM_COUNTS),
+    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in SYSTEM_COUNTS),
+)
+
+# The same by the hour (UTC), for longer.
+meter_hours = Table(
+    "meter_hours",
+    metadata,
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("uid", LargeBinary(_UID), primary_key=True),
+    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
+    sqlite_with_rowid=False,
+)
+
+system_hours = Table(
+    "system_hours",
+    metadata,
+    Column("at_ms", BigInteger, primary_key=True),
+    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in SYSTEM_COUNTS),
 )
 
 # Which change of an alarm was told by which channel (e-mail, webhook).
@@ -318,8 +341,9 @@ notices = Table(
     sqlite_autoincrement=True,
 )
 
-# Live readings of a meter within one period: values by key as [lowest, mean, highest, last]. Coarser periods are made
-# of finer ones.
+# Live readings of a meter within one period of 60, 900 or 86400 s: ``readings`` of them, the last at ``last_ms``; the
+# values as common.store.summary packs them. The key begins with the time: what is added or forgotten at once lies
+# together, and one meter's rows are looked up by their times, which are multiples of the resolution.
 readings_history = Table(
     "readings_history",
     metadata,
@@ -327,6 +351,7 @@ readings_history = Table(
     Column("at_ms", BigInteger, primary_key=True),
     Column("uid", LargeBinary(_UID), primary_key=True),
     Column("readings", Integer, nullable=False),
-    Column("values", JSON, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

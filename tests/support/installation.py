@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from admin_api.app import create_app
 from common.settings import Settings, load
 from common.store.engine import Store, open_store
 from common.store.model import MeterWish, Role
@@ -57,13 +56,14 @@ def _upgraded() -> bytes:
 
 
 @contextmanager
-def opened(directory: Path, clock: StillClock) -> Iterator[Store]:
-    """Give a new store at the newest schema."""
+def opened(directory: Path, clock: StillClock, url: str = "") -> Iterator[Store]:
+    """Give a new store at the newest schema; ``url``: a database of that schema elsewhere."""
     vault = Vault.create(directory / "master.key")
     path = directory / "store.db"
-    path.touch(mode=0o600)
-    path.write_bytes(_upgraded())
-    store = open_store(f"sqlite:///{path}", vault, clock=clock, resolve_hosts=unresolved)
+    if not url or url.startswith("sqlite"):
+        path.touch(mode=0o600)
+        path.write_bytes(_upgraded())
+    store = open_store(url or f"sqlite:///{path}", vault, clock=clock, resolve_hosts=unresolved)
     try:
         yield store
     finally:
@@ -81,6 +81,8 @@ class Api:
     def __init__(self, store: Store, settings: Settings, clock: StillClock) -> None:
         self.store = store
         self.clock = clock
+        from admin_api.app import create_app  # tests of the store alone need no web
+
         self.app: Flask = create_app(store, settings, clock)
         self._client: FlaskClient = self.app.test_client()
         self.tokens = {role: store.tokens.create(role, str(role))[1].reveal() for role in Role}

@@ -53,9 +53,9 @@ ODD = MeterWish(
 
 
 @pytest.fixture
-def looking(store: Store, tmp_path: Path) -> Looking:
+def looking(store: Store, store_file: Path) -> Looking:
     store.check()
-    return Looking(tmp_path / "store.db")
+    return Looking(store_file)
 
 
 def _closed(meter: Meter) -> Meter:

@@ -51,17 +51,17 @@ def test_a_wish_comes_back_as_it_went_in(store: Store) -> None:
     assert len(added.uid) == 16
 
 
-def test_secrets_are_nowhere_in_the_files(store: Store, tmp_path: Path) -> None:
+def test_secrets_are_nowhere_in_the_files(store: Store, store_file: Path) -> None:
     store.meters.add(FULL, "test")
-    files = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
+    files = b"".join(path.read_bytes() for path in store_file.parent.glob("store.db*"))
     assert b"all fields" in files
     assert b"11111111" not in files
     assert b"hush-token" not in files
 
 
-def test_only_we_may_read_the_file(store: Store, tmp_path: Path) -> None:
+def test_only_we_may_read_the_file(store: Store, store_file: Path) -> None:
     store.meters.add(wish(), "test")
-    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("store.db*")} == {
+    assert {path.name: path.stat().st_mode & 0o777 for path in store_file.parent.glob("store.db*")} == {
         "store.db": 0o600,
         "store.db-wal": 0o600,
         "store.db-shm": 0o600,

@@ -139,8 +139,8 @@ def test_a_damaged_copy_is_no_copy(tmp_path: Path, kept: list[object], clock: St
     assert _file(tmp_path).read_bytes() == GARBAGE
 
 
-def test_the_copy_follows_wishes_and_tokens_and_nothing_else(tmp_path: Path, store: Store) -> None:
-    copied = copy_path(_file(tmp_path))
+def test_the_copy_follows_wishes_and_tokens_and_nothing_else(store_file: Path, store: Store) -> None:
+    copied = copy_path(store_file)
     store.keep()
     assert copied.stat().st_mode & 0o777 == 0o600
     contents = [copied.read_bytes()]
@@ -158,26 +158,28 @@ def test_the_copy_follows_wishes_and_tokens_and_nothing_else(tmp_path: Path, sto
     assert not copied.exists()
 
 
-def test_secrets_are_sealed_in_the_copy(tmp_path: Path, store: Store) -> None:
+def test_secrets_are_sealed_in_the_copy(store_file: Path, store: Store) -> None:
     store.meters.add(replace(wish(), authentication="lls", password=Secret("12345678")), "test")
     store.keep()
-    assert b"12345678" not in copy_path(_file(tmp_path)).read_bytes()
+    assert b"12345678" not in copy_path(store_file).read_bytes()
 
 
-def test_a_file_that_was_replaced_or_overwritten_or_deleted_while_open_is_noticed(tmp_path: Path, store: Store) -> None:
+def test_a_file_that_was_replaced_or_overwritten_or_deleted_while_open_is_noticed(
+    store_file: Path, store: Store
+) -> None:
     store.keep()
-    moved = tmp_path / "moved"
-    _file(tmp_path).rename(moved)
+    moved = store_file.parent / "moved"
+    store_file.rename(moved)
     with pytest.raises(StoreDamaged, match="gone"):
         store.keep()
-    moved_copy = tmp_path / "another"
+    moved_copy = store_file.parent / "another"
     moved_copy.write_bytes(moved.read_bytes())
-    moved_copy.rename(_file(tmp_path))
+    moved_copy.rename(store_file)
     with pytest.raises(StoreDamaged, match="another"):
         store.keep()
-    moved.rename(_file(tmp_path))
+    moved.rename(store_file)
     store.keep()
-    with _file(tmp_path).open("r+b") as stream:
+    with store_file.open("r+b") as stream:
         stream.write(b"nothing of sqlite")
     with pytest.raises(StoreDamaged, match="not a database"):
         store.keep()

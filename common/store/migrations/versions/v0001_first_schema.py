@@ -235,3 +235,12 @@ def _audit() -> None:
         sa.Column("details", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
     )
+
+
+def downgrade() -> None:
+    """Take away all tables, the children first."""
+    for table in (
+        *("audit", "tokens", "starts", "alarms", "commands", "component_states", "latest_values", "meter_states"),
+        *("meter_configs", "meters", "versions"),
+    ):
+        op.drop_table(table)

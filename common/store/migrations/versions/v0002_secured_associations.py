@@ -29,3 +29,11 @@ def upgrade() -> None:
     """
     for column in _NEW:
         op.add_column("meters", column)
+
+
+def downgrade() -> None:
+    """Take away what 0.1.0 does not know. Meters that it cannot read without their keys are stopped."""
+    secured = "security <> 'none' OR referencing <> 'ln' OR authentication = 'hls-gmac'"
+    op.execute(f"UPDATE meters SET desired_state = 'stopped', revision = revision + 1 WHERE {secured}")  # noqa: S608
+    for column in reversed(_NEW):
+        op.drop_column("meters", column.name)

@@ -71,3 +71,11 @@ def _notices() -> None:
         sa.UniqueConstraint("alarm_id", "change", "channel", name=op.f("uq_notices_alarm_id")),
         sqlite_autoincrement=True,
     )
+
+
+def downgrade() -> None:
+    """Take away what 0.2.0 does not know."""
+    for table in ("notices", "system_periods", "meter_periods", "dlms_diagnostics"):
+        op.drop_table(table)
+    for column in ("load_profile", "backfill"):
+        op.drop_column("meters", column)

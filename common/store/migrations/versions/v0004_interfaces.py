@@ -8,6 +8,17 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+_METER_NETWORK = ("frames_sent", "frames_received", "octets_sent", "octets_received")
+_SYSTEM_NETWORK = ("mqtt_messages", "mqtt_octets")
+_METER_COUNTS = (
+    *("measured_ms", "up_ms", "cycles", "cycles_slow", "cycle_ms", "reads_ok", "reads_failed", "connect_failures"),
+    *("reconnects", "hdlc_errors", "starts", "taken", "delivered", "dropped", "backfilled", *_METER_NETWORK, "overdue"),
+)
+_SYSTEM_COUNTS = (
+    *("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms"),
+    *_SYSTEM_NETWORK,
+)
+
 
 def upgrade() -> None:
     """Add what is new; tokens that are there do not end by themselves."""
@@ -45,7 +56,48 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("uid", sa.LargeBinary(length=16), nullable=False),
         sa.Column("readings", sa.Integer(), nullable=False),
-        sa.Column("values", sa.JSON(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("resolution_s", "at_ms", "uid", name=op.f("pk_readings_history")),
         sqlite_with_rowid=False,
     )
+    _measured()
+
+
+def _measured() -> None:
+    """Count what passes the network, and keep what was measured by the hour; what was measured before is 0 there."""
+    for table, names in (("meter_periods", _METER_NETWORK), ("system_periods", _SYSTEM_NETWORK)):
+        for name in names:
+            op.add_column(table, sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text("0")))
+    op.create_table(
+        "meter_hours",
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.LargeBinary(length=16), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text("0")) for name in _METER_COUNTS),
+        sa.PrimaryKeyConstraint("at_ms", "uid", name=op.f("pk_meter_hours")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "system_hours",
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text("0")) for name in _SYSTEM_COUNTS),
+        sa.PrimaryKeyConstraint("at_ms", name=op.f("pk_system_hours")),
+    )
+
+
+def downgrade() -> None:
+    """Take away what 0.3.0 does not know, and leave nothing that it would misread.
+
+    A token that was to end is revoked: 0.3.0 knows no end and would honour it for ever. A cancelled command has failed.
+    """
+    for table, names in (("meter_periods", _METER_NETWORK), ("system_periods", _SYSTEM_NETWORK)):
+        for name in names:
+            op.drop_column(table, name)
+    for table in ("system_hours", "meter_hours", "readings_history"):
+        op.drop_table(table)
+    op.drop_table("sessions")
+    op.drop_table("users")
+    op.execute("UPDATE tokens SET revoked_at = expires_at WHERE revoked_at IS NULL AND expires_at IS NOT NULL")
+    op.execute("UPDATE commands SET state = 'failed', error_kind = 'cancelled' WHERE state = 'cancelled'")
+    for table, column in (("commands", "cancelled_ms"), ("tokens", "last_used_at"), ("tokens", "expires_at")):
+        op.drop_column(table, column)
