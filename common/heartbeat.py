@@ -15,6 +15,9 @@ from common.meter_state import MeterState
 MAX_EPOCHS: Final = 64  # journals hold a day; more epochs than this are announced in turn
 MAX_DETAIL: Final = 300  # characters of a cause's text
 MAX_ENTRIES: Final = 1000  # of one map; ours hold some fifty
+BOUNDS_MS: Final = (50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000)
+"""How long cycles take: each is counted once, under the least bound that it keeps, else under ``took_longer``."""
+TOOK: Final = (*(f"took_{bound}_ms" for bound in BOUNDS_MS), "took_longer")
 _VALUES: Final[Mapping[str, tuple[type, ...]]] = {
     "counters": (int,),
     "gauges": (float, int),

@@ -167,6 +167,7 @@ class Backfiller:
 
     def _tell(self) -> None:
         self._vitals.gauges["backfill_pending_s"] = self._state.pending_ms / SECOND_MS
+        self._vitals.gauges["backfill_pending"] = float(len(self._state.gaps) + len(self._state.orders))
 
     # By hand
 

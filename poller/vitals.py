@@ -5,6 +5,7 @@ those of the heartbeat's contract; the feed adds the counters of its own.
 """
 
 import os
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from common.clock import Clock
-from common.heartbeat import WorkerBeat
+from common.heartbeat import BOUNDS_MS, TOOK, WorkerBeat
 from common.meter_state import MeterState
 from common.process import usage
 
@@ -79,6 +80,7 @@ class Vitals:
         self._cycles_ms.append(duration_ms)
         self.counters["cycle_ms_total"] += duration_ms
         self.counters["cycles_slow"] += duration_ms >= SLOW_MS
+        self.counters[TOOK[bisect_left(BOUNDS_MS, duration_ms)]] += 1
 
     def progress(self) -> None:
         """The loop has come round; a worker that hangs stops saying so."""

@@ -38,6 +38,8 @@ class Teller:
         self._clock = clock
         self._started_boot_ms = clock.boottime_ms()
         self._latencies: deque[tuple[float, float]] = deque(maxlen=MAX_LATENCIES)
+        self._pubacks = 0
+        self._puback_s = 0.0
         self._rising = Rising()
         self._rising.rose("damaged", outbox.damaged_before, clock.monotonic())  # what this start found is news
 
@@ -65,6 +67,8 @@ class Teller:
         mqtt = {
             "mqtt_sessions": sum(item.sessions for item in connections),
             "mqtt_disconnects": sum(item.losses for item in connections),
+            "pubacks": self._pubacks,
+            "puback_ms_total": round(self._puback_s * 1000),
         }
         return account | dropped | kept | mqtt | dict(self._intake.counters()) | dict(self._sender.counters)
 
@@ -81,6 +85,8 @@ class Teller:
         """Return percentiles, over the last minute, of the time from sending to PUBACK."""
         now = self._clock.monotonic()
         self._latencies.extend((now, took_s) for took_s in self._sender.latencies)
+        self._pubacks += len(self._sender.latencies)
+        self._puback_s += sum(self._sender.latencies)
         self._sender.latencies.clear()
         while self._latencies and now - self._latencies[0][0] > LATENCY_WINDOW_S:
             self._latencies.popleft()

@@ -74,9 +74,13 @@ class Ledger:
         if not first and not _started_anew(old or process, process):
             self.histories[process.name] = history
             return None
+        replaced = history.replaced + (history.killed is not None)
         self.histories[process.name] = replace(history, started=now, dumped=None, killed=None)
         planned = self._is_planned(process.name, now) or first
-        return None if planned else self.count(process.name, process.pid, now)
+        if planned:
+            return None
+        self.histories[process.name] = replace(self.histories[process.name], replaced=replaced)
+        return self.count(process.name, process.pid, now)
 
     def _is_planned(self, name: str, now: float) -> bool:
         if name not in self.expected:
@@ -98,7 +102,8 @@ class Ledger:
     def failed(self, name: str, now: float) -> None:
         """supervisord refused a start: it counts, and the delay begins anew."""
         self.count(name, 0, now)
-        self.histories[name] = replace(self.history(name), ended=now)
+        history = self.history(name)
+        self.histories[name] = replace(history, ended=now, refused=history.refused + 1)
 
     def note(self, decision: Decision, now: float) -> None:
         """Write down what was done."""

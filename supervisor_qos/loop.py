@@ -332,6 +332,7 @@ class Loop:
         }
 
     def _own_state(self) -> dict[str, object]:
+        refused = {f"refused_{kind}": count for kind, count in self.parts.observer.refused.items()}
         return {
             "pid": os.getpid(),
             "grace": self.last_turn_ms < self.grace_until_ms,
@@ -339,7 +340,7 @@ class Loop:
             "clock_synchronised": self.clock_synchronised,
             "programs": {name: [str(item.state), item.pid] for name, item in self.table.items() if not uid_of(name)},
             "meters": dict(self._by_state()),
-            "counters": {**self.counters, **{f"refused_{k}": n for k, n in self.parts.observer.refused.items()}},
+            "counters": {**self.counters, **refused, **self.measuring.took},
             "gauges": usage(),
         }
 

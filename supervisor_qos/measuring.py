@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
+from common.heartbeat import TOOK, Delivery, PublisherBeat, WorkerBeat
 from common.meter_state import DesiredState
 from common.store.model import PERIOD_MS
 from supervisor_qos.judged import Judged
@@ -38,6 +38,7 @@ DELIVERIES: Final = ("taken", "delivered", "dropped")
 JOURNALED: Final = "taken"  # the worker's own counter of that name
 NOTHING: Final = Delivery()
 NONE: Final = (0, 0)
+CYCLES: Final = (*TOOK, "cycle_ms_total")  # a worker's counters of how long its cycles take
 Life = tuple[int, int]  # process id and start: what counters belong to
 Key = tuple[int, bytes]
 
@@ -77,12 +78,16 @@ class Known:
 
 @dataclass(slots=True)
 class Measuring:
-    """See the module's text. ``seen``: meters that an earlier supervisor had looked at; set before the first look."""
+    """See the module's text. ``seen``: meters that an earlier supervisor had looked at; set before the first look.
+
+    ``took``: how long the cycles of all meters took, since this supervisor's first look.
+    """
 
     seen: Collection[bytes] = frozenset()
     meters: dict[Key, Counter[str]] = field(default_factory=dict)
     system: dict[int, Counter[str]] = field(default_factory=dict)
     forgotten: int = 0
+    took: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CYCLES, 0)))
     _known: dict[bytes, Known] = field(default_factory=dict)
     _publisher: Known = field(default_factory=lambda: Known(None))
     _unplanned: int = 0
@@ -139,6 +144,7 @@ class Measuring:
         told, beat = item.worker.delivery, item.worker.beat
         rises = self._rises(known, beat, stride)
         known.journaled += rises[JOURNALED]
+        self.took.update({name: rises[name] for name in CYCLES if name in rises})
         found.update({name: sum(rises[part] for part in parts) for name, parts in COUNTERS.items()})
         if told != NOTHING:
             base = told if known.delivery is None or not stride.ours else known.delivery

@@ -48,12 +48,14 @@ class Budget:
 class History:
     """What happened to a process, in seconds of the clock that ``now`` is read from; None: it did not.
 
-    ``starts``: starts nobody planned, within the window, ascending; ``counted``: all of them so far. ``tried``: the
-    last start while blocked.
+    ``starts``: starts nobody planned, within the window, ascending; ``counted``: all of them so far, ``replaced`` of
+    them after we had killed it, ``refused`` of them tries that failed. ``tried``: the last start while blocked.
     """
 
     starts: tuple[float, ...] = ()
     counted: int = 0
+    replaced: int = 0
+    refused: int = 0
     started: float = 0.0
     ended: float | None = None
     dumped: float | None = None

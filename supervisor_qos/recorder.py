@@ -20,6 +20,7 @@ from supervisor_qos.alarms import Alarm
 from supervisor_qos.episodes import Episodes, View
 from supervisor_qos.judged import REASONS, Judged
 from supervisor_qos.observer import Latest
+from supervisor_qos.policy import History
 
 STEP_MS: Final = 250  # a larger change of the offset is a step, a smaller one the reading of two clocks
 NETWORK: Final = frozenset({
@@ -143,7 +144,15 @@ def _metrics(judged: Judged) -> dict[str, float]:
     dropped = {f"dropped_{reason}": count for reason, count in told.pop("reasons").items()}
     told = {name: count for name, count in told.items() if not name.endswith("_ms")} | dropped
     delivery = {f"delivery_{name}": float(count) for name, count in told.items()}
-    return own | dict(beat.gauges) | delivery | {"starts": float(judged.history.counted)}
+    return own | dict(beat.gauges) | delivery | _starts(judged.history)
+
+
+def _starts(history: History) -> dict[str, float]:
+    """Return how often a worker was started and nobody had planned it, in all and by reason."""
+    ended = history.counted - history.replaced - history.refused
+    counts = {"starts": history.counted, "starts_ended": ended}
+    counts |= {"starts_replaced": history.replaced, "starts_refused": history.refused}
+    return {name: float(count) for name, count in counts.items()}
 
 
 def _latest(uid: bytes, latest: Latest, tb_keys: Mapping[str, str]) -> LatestRow:

@@ -2,7 +2,7 @@
 
 import os
 
-from common.heartbeat import WorkerBeat
+from common.heartbeat import TOOK, WorkerBeat
 from common.meter_state import MeterState
 from poller.vitals import BEAT_S, KEPT_CYCLES, SECOND_BEAT_S, SLOW_MS, Vitals, resources
 from tests.support.simulated import StillClock
@@ -88,3 +88,16 @@ def test_every_cycle_is_counted_with_its_length_and_the_slow_ones_apart() -> Non
     counters = beat(vitals).counters
     assert counters["cycle_ms_total"] == 2 * KEPT_CYCLES * 100 + 3 * SLOW_MS
     assert counters["cycles_slow"] == 2
+
+
+def test_each_cycle_is_counted_once_under_the_least_bound_that_it_keeps() -> None:
+    vitals = Vitals(StillClock())
+    for took_ms in (0, 50, 51, 30_000, 30_001, 90_000):
+        vitals.cycle(took_ms)
+    told = beat(vitals).counters
+    assert {name: told[name] for name in TOOK if name in told} == {
+        "took_50_ms": 2,
+        "took_100_ms": 1,
+        "took_30000_ms": 1,
+        "took_longer": 2,
+    }

@@ -32,6 +32,18 @@ def test_another_pid_is_a_start_nobody_planned() -> None:
     assert book.history(NAME).counted == 1
 
 
+def test_starts_are_told_apart_by_what_was_before_them() -> None:
+    book = ledger()
+    look(book, FIRST, 1.0)
+    look(book, replace(FIRST, pid=11), 2.0)
+    book.note(Decision(NAME, Act.KILL, "silent"), 3.0)
+    look(book, replace(FIRST, pid=12), 4.0)
+    look(book, replace(FIRST, pid=13), 5.0)
+    book.failed(NAME, 6.0)
+    found = book.history(NAME)
+    assert (found.counted, found.replaced, found.refused) == (4, 1, 1)
+
+
 def test_a_start_that_ended_between_two_looks_counts() -> None:
     book = ledger()
     look(book, FIRST, 1.0)

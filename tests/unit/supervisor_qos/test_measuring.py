@@ -80,6 +80,20 @@ def test_counters_of_a_worker_that_started_after_us_count_from_nothing() -> None
     assert (scene.sums["cycles"], scene.sums["cycle_ms"], scene.sums["hdlc_errors"]) == (3, 400, 2)
 
 
+def test_how_long_cycles_took_only_ever_grows_whoever_lives() -> None:
+    scene = Scene()
+    scene.look(after_ms=0)
+    assert scene.measuring.took["took_50_ms"] == 0
+    scene.read(took_50_ms=4, cycle_ms_total=120)
+    scene.life = (8, scene.now_ms + 1)
+    scene.counters = {}
+    scene.read(took_50_ms=1, took_longer=1, cycle_ms_total=40_010)
+    scene.measuring.written()
+    scene.read(took_50_ms=2, cycle_ms_total=40_030)
+    took = scene.measuring.took
+    assert (took["took_50_ms"], took["took_longer"], took["cycle_ms_total"]) == (6, 1, 40_150)
+
+
 def test_what_a_worker_counted_before_we_looked_is_not_ours() -> None:
     scene = Scene(life=(7, 1), counters={"reads_ok": 1000})
     scene.look()
