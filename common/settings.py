@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from common.errors import Hopeless
 from common.paths import Paths
+from common.scan_plan import BadScan, Rules, rules
 from common.secret import Secret
 
 PREFIX: Final = "DLMS_BRIDGE_"
@@ -133,6 +134,20 @@ class EmbeddedSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """Where meters may be looked for: networks and ports separated by blanks; no network: nowhere."""
+
+    allow: str = ""
+    ports: str = "4059 3333"
+    per_second: int = _bound(20, 1, 50)
+    max_hosts: int = _bound(1024, 1, 65_536)
+
+    def rules(self) -> Rules:
+        """Return them as a scan is held against them; raise BadScan."""
+        return rules(self.allow, self.ports, self.max_hosts)
+
+
     """All sections, and the paths that follow from the state directory."""
 
     paths: Paths
@@ -157,6 +172,7 @@ _SECTIONS: Final[Mapping[str, type]] = {
     "store": StoreSettings,
     "outbox": OutboxSettings,
     "supervision": SupervisionSettings,
+    scan: ScanSettings = field(default_factory=ScanSettings)
     "notify": NotifySettings,
     "clock": ClockSettings,
     "embedded": EmbeddedSettings,
@@ -173,6 +189,7 @@ def load(state: str | None = None, environment: Mapping[str, str] | None = None)
     config = Path(environment.get(f"{PREFIX}CONFIG") or root / CONFIG_NAME)
     document = _document(config)
     for name in document:
+    "scan": ScanSettings,
         if name not in _SECTIONS:
             raise BadSettings(f"{config}: [{name}] is not a section; there are {', '.join(_SECTIONS)}")
     sections: dict[str, Any] = {
@@ -192,6 +209,10 @@ def _named(mqtt: MqttSettings, root: Path) -> MqttSettings:
 
 
 def _document(config: Path) -> Mapping[str, object]:
+    try:
+        sections["scan"].rules()
+    except BadScan as error:
+        raise BadSettings(f"{config}: [scan] {error.detail}") from None
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -51,7 +51,7 @@ class HdlcLink:
         self._tries = self._polls = self._strays = 0
         self._max_polls = MAX_POLLS
         self._asked = self._stale = self._rejecting = False
-        self._rejects = True
+        self._rejects = self.insists = True
 
     @property
     def mid_frame(self) -> bool:
@@ -72,19 +72,19 @@ class HdlcLink:
     def connect(self) -> Exchange[None]:
         """Set normal response mode and take over what the UA grants.
 
-        A peer that refuses gets one DISC and a second SNRM: it may still hold a session that was never closed.
+        A peer that refuses gets one DISC and a second SNRM, if we insist: it may hold a session that was never closed.
         Raises LinkRefused, BadFrame, ReplyTimeout, LinkDamaged.
         """
         self._port.reset()
         self._port.patient = False
         answer = yield from self._command(FrameKind.SNRM, Link.OPENING)
-        if reaction_to(self.state, answer.kind) is Reaction.REFUSED:
+        if self.insists and reaction_to(self.state, answer.kind) is Reaction.REFUSED:
             with suppress(ReplyTimeout, LinkDamaged):
                 yield from self._command(FrameKind.DISC, Link.CLOSING)
             answer = yield from self._command(FrameKind.SNRM, Link.OPENING)
         if reaction_to(self.state, answer.kind) is Reaction.REFUSED:
             self.state = Link.DOWN
-            raise LinkRefused(f"the meter answers SNRM with {answer.kind.name}, also after a DISC")
+            raise LinkRefused(f"the meter answers SNRM with {answer.kind.name}{', also after a DISC' * self.insists}")
         self.state = Link.UP
         self.parameters = self._proposed.granted(decode_parameters(answer.info))
         self.window = SendWindow(self.parameters.window_tx)

@@ -79,6 +79,8 @@ class Profile:
     """Whether general block transfer is proposed, and used for what is too long."""
     block_window: int = 1
     """General blocks that we take in a row."""
+    insists: bool = True
+    """Whether a meter that refuses the link is told to leave the session that it may hold; else it is left alone."""
 
     def __post_init__(self) -> None:
         self._check_proof()
@@ -113,7 +115,9 @@ class Profile:
             if not 1 <= self.client_id <= _MAX_CLIENT:
                 raise BadAddress(f"the client address must be 1 to {_MAX_CLIENT} with HDLC, not {self.client_id}")
             server = server_address(self.server_logical, self.server_physical, self.address_size)
-            return HdlcLink(Address(self.client_id), server, proposal(self.max_info, self.window), counters)
+            link = HdlcLink(Address(self.client_id), server, proposal(self.max_info, self.window), counters)
+            link.insists = self.insists
+            return link
         if not 1 <= self.client_id <= MAX_PORT or not 0 <= self.server_logical <= MAX_PORT:
             raise BadAddress(f"wPorts must be 1 to {MAX_PORT}, not {self.client_id} and {self.server_logical}")
         return WrapperLink(self.client_id, self.server_logical, counters)
