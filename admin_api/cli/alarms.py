@@ -3,6 +3,7 @@
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.flags import limit_option, since_option
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
 from admin_api.documents import alarm_document
@@ -28,12 +29,18 @@ def alarms(context: click.Context, as_json: bool) -> int:
 @click.option("--unseen", is_flag=True, help="Only those that nobody has acknowledged.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only of this severity.")
 @click.option("--meter", metavar="ID", help="Only of this meter.")
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many, newest first."
-)
+@since_option("Only those raised since then:")
+@limit_option()
 @shared_options
 def list_alarms(
-    with_past: bool, unseen: bool, severity: str | None, meter: str | None, limit: int, as_json: bool
+    *,
+    with_past: bool,
+    unseen: bool,
+    severity: str | None,
+    meter: str | None,
+    since_ms: int | None,
+    limit: int,
+    as_json: bool,
 ) -> int:
     """List alarms, newest first."""
     from common.store.model import AlarmFilter, Severity
@@ -44,6 +51,7 @@ def list_alarms(
             active=None if with_past else True,
             severity=Severity(severity) if severity else None,
             meter_uid=store.meters.find(meter).uid if meter else None,
+            since_ms=since_ms,
         )
         rows, _ = store.alarms.list(wanted, limit=limit)
         names = {found.uid: found.wish.name for found in store.meters.list(include_deleted=True)}

@@ -5,7 +5,6 @@ be decided holds, 1 when something is broken.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +17,12 @@ from admin_api.audit.gathered import Gathered
 from admin_api.audit.scope import CLEAR_S, FOR_EVER_MS, LATE_S, Scope
 from admin_api.audit.verdict import Decision, Verdict
 from admin_api.cli.access import opened, settings, shared_options
+from admin_api.cli.flags import moment
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table
 from common.clock import SystemClock
 from common.errors import Hopeless
+from common.moment import SYNTAX
 
 if TYPE_CHECKING:
     from common.store.engine import Store
@@ -35,20 +36,6 @@ class NothingToAudit(Hopeless):
     """Neither a file nor an installation was named."""
 
 
-def moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
-    """Return UTC milliseconds of a text: ISO 8601, UTC without a zone, or milliseconds since 1970."""
-    if text is None:
-        return None
-    try:
-        return int(text) if text.isdecimal() else _milliseconds(datetime.fromisoformat(text))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no time: 2026-02-28T12:00:00Z, or milliseconds since 1970") from None
-
-
-def _milliseconds(at: datetime) -> int:
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -56,13 +43,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--simulator-log", "log", type=_FILE, metavar="FILE", help="What simulated meters answered.")
 @click.option("--received", type=_FILE, multiple=True, metavar="FILE", help="What `meterctl follow --record` wrote.")
 @click.option("--listen", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Subscribe and listen for so long.")
-@click.option("--since", callback=moment, metavar="TIME", help="Ask only for answers from then on.")
-@click.option("--until", callback=moment, metavar="TIME", help="… and up to then.")
+@click.option("--since", callback=moment, metavar="T", help=f"Ask only for answers from then on: {SYNTAX}.")
+@click.option("--until", callback=moment, metavar="T", help="… and up to then.")
 @click.option("--complete", is_flag=True, help="The recording holds all from the first reading on; all has arrived.")
 @click.option("--kills", type=click.IntRange(min=0), metavar="N", help="How often a process was killed.")
 @click.option("--abused", multiple=True, metavar="METER", help="A meter that a fault hit.")
-@click.option("--fault-from", callback=moment, metavar="TIME", help="When the fault began.")
-@click.option("--fault-to", callback=moment, metavar="TIME", help="When it was over.")
+@click.option("--fault-from", callback=moment, metavar="T", help="When the fault began.")
+@click.option("--fault-to", callback=moment, metavar="T", help="When it was over.")
 @click.option("--clear-within", type=float, default=CLEAR_S, show_default=True, help="Seconds until alarms are over.")
 @click.option("--late", type=float, default=LATE_S, show_default=True, help="Seconds between answer and time stamp.")
 @shared_options

@@ -3,15 +3,16 @@
 In: IDs. Out: rows in the store, which supervisor_qos makes true; a verb's answer is waited for up to its deadline.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.flags import timeout_option
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import show_error, show_json, show_line, show_pairs, value_text
+from admin_api.cli.output import show_error, show_failure, show_json, show_line, show_pairs, value_text
+from admin_api.cli.running import refuse_without
 from common.clock import SystemClock
 from common.errors import Again, Hopeless
 from common.meter_state import DesiredState
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.1  # between two looks at a command's row
 GRACE_S: Final = 2.0  # beyond the deadline, for the supervisor to say that it has passed
-TIMEOUT_S: Final = 30.0
-MAX_TIMEOUT_S: Final = 600.0
-
-Timeout = click.FloatRange(1.0, MAX_TIMEOUT_S)
-timeout_option = click.option(
-    "--timeout", "timeout_s", type=Timeout, default=TIMEOUT_S, show_default=True, help="Seconds to wait for the answer."
-)
 
 
 class NoAnswer(Again):
@@ -72,7 +66,7 @@ def stop(ids: tuple[str, ...], as_json: bool) -> int:
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@timeout_option
+@timeout_option()
 @shared_options
 def restart(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
     """Restart the workers of meters, one after the other; nothing else is touched."""
@@ -81,7 +75,7 @@ def restart(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@timeout_option
+@timeout_option()
 @shared_options
 def test(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
     """Test meters through their workers: link, association, one read, with the time that each took."""
@@ -92,7 +86,7 @@ def test(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
     epilog="With --host a meter is read directly, without store or bus: see `meterctl read --host x --help`."
 )
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@timeout_option
+@timeout_option()
 @shared_options
 def read(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
     """Read meters now, through their workers; the reading is delivered to the broker like every other."""
@@ -108,13 +102,18 @@ def _wish(ids: Sequence[str], desired: DesiredState, *, as_json: bool) -> int:
             show_line(f"{meter.wish.name}: {desired} is wished")
         return True
 
-    return _each(ids, as_json, wish)
+    return _each(ids, as_json, wish, is_answered=False)
 
 
-def _each(ids: Sequence[str], as_json: bool, act: Callable[["Store", str], bool]) -> int:
-    """Act on each meter; one that is unknown or refuses does not keep the others from their turn."""
+def _each(ids: Sequence[str], as_json: bool, act: Callable[["Store", str], bool], *, is_answered: bool = True) -> int:
+    """Act on each meter; one that is unknown or refuses does not keep the others from their turn.
+
+    Raise NotRunning where what is asked is answered, and nobody is there who would.
+    """
     failed = refused = 0
     with opened() as store:
+        if is_answered:
+            refuse_without(store, "supervisor")
         for text in ids:
             try:
                 failed += not act(store, text)
@@ -137,7 +136,7 @@ def _ask(store: "Store", meter: "Meter", verb: str, timeout_s: float, as_json: b
         show_line(f"{meter.wish.name}: {verb} done")
         show_pairs(dict(_flat(row.result, "  ")))
     else:
-        print(f"{meter.wish.name}: {verb} {row.state}: {row.error_kind}: {row.error_detail}", file=sys.stderr)
+        show_failure(meter.wish.name, verb, row.state, row.error_kind, row.error_detail)
     return row.state == "done"
 
 
@@ -150,7 +149,7 @@ def ended(store: "Store", number: str, timeout_s: float) -> "CommandRow":
         if row.finished_ms is not None:
             return row
         if clock.monotonic() > limit:
-            raise NoAnswer(f"no end of it within {timeout_s:g} s; `meterctl health` tells whether the supervisor runs")
+            raise NoAnswer(f"no end of it within {timeout_s:g} s")
         clock.sleep(LOOK_S)
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import actor, opened, settings, shared_options
-from admin_api.cli.orders import ended, timeout_option
+from admin_api.cli.flags import confirmed, limit_option, timeout_option, yes_option
+from admin_api.cli.orders import ended
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import show_error, show_json, show_line, show_table
+from admin_api.cli.output import show_failure, show_json, show_line, show_table
+from admin_api.cli.running import refuse_without
 from common.clock import SystemClock
 from common.command import OUTBOX_DROP, OUTBOX_RETRY
 from common.envelope import UID_SIZE, decode
@@ -41,7 +43,7 @@ def outbox() -> None:
 
 @outbox.command("list")
 @click.argument("meter", metavar="[ID]", required=False)
-@click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="At most so many.")
+@limit_option(200, 100_000, "oldest first")
 @shared_options
 def list_rows(meter: str | None, limit: int, as_json: bool) -> int:
     """List readings that are set aside, oldest first: of which meter, why, how old, what they hold."""
@@ -61,7 +63,7 @@ def list_rows(meter: str | None, limit: int, as_json: bool) -> int:
 @outbox.command()
 @click.argument("meter", metavar="ID")
 @click.argument("rows", metavar="[ROW]...", nargs=-1, type=Rows)
-@timeout_option
+@timeout_option()
 @shared_options
 def retry(meter: str, rows: tuple[int, ...], timeout_s: float, as_json: bool) -> int:
     """Let readings of a meter that are set aside wait for the broker again; without rows all of them."""
@@ -72,12 +74,15 @@ def retry(meter: str, rows: tuple[int, ...], timeout_s: float, as_json: bool) ->
 @click.argument("meter", metavar="ID")
 @click.argument("rows", metavar="[ROW]...", nargs=-1, type=Rows)
 @click.option("--all", "everything", is_flag=True, help="All that is set aside of this meter.")
-@timeout_option
+@timeout_option()
+@yes_option
 @shared_options
-def drop(meter: str, rows: tuple[int, ...], everything: bool, timeout_s: float, as_json: bool) -> int:
+def drop(*, meter: str, rows: tuple[int, ...], everything: bool, timeout_s: float, yes: bool, as_json: bool) -> int:
     """Drop readings of a meter that are set aside, for ever; they are counted as dropped by `operator`."""
     if bool(rows) == everything:
         raise NotNamed("name the rows (`meterctl outbox list` shows them), or say --all")
+    if not confirmed(f"Drop {'all' if everything else len(rows)} readings of {meter} for ever?", yes=yes):
+        return Outcome.FAILED
     return _order(OUTBOX_DROP, meter, rows, timeout_s, as_json=as_json)
 
 
@@ -87,6 +92,8 @@ def _order(verb: str, text: str, rows: tuple[int, ...], timeout_s: float, *, as_
     arguments: dict[str, object] = {"rows": list(rows)} if rows else {}
     with opened() as store:
         uid, name = _meant(store, text)
+        for component in ("supervisor", "publisher"):
+            refuse_without(store, component)
         number = store.commands.insert(uid, verb, arguments=arguments, actor=actor(), timeout_s=timeout_s)
         row = ended(store, number, timeout_s)
         if verb == OUTBOX_DROP and row.state == "done":
@@ -103,11 +110,7 @@ def _show(row: "CommandRow", name: str, *, as_json: bool) -> None:
         done = "wait for the broker again" if row.verb == OUTBOX_RETRY else "are dropped"
         show_line(f"{name}: {row.result.get('rows')} readings {done}, {row.result.get('left')} are still set aside")
     else:
-        show_error(NotDone(f"{name}: {row.verb} {row.state}: {row.error_kind}: {row.error_detail}"), as_json=False)
-
-
-class NotDone(Hopeless):
-    """The publisher did not do it; names why."""
+        show_failure(name, row.verb, row.state, row.error_kind, row.error_detail)
 
 
 def _meant(store: "Store", text: str) -> tuple[bytes, str]:

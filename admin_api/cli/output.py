@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.errors import BridgeError
+from common.hints import HINTS, hint
 from common.store.errors import BadWish
 
 GAP: Final = "  "  # between the columns of a plain table
@@ -61,13 +62,24 @@ def show_pairs(pairs: Mapping[str, str]) -> None:
 
 
 def show_error(error: BridgeError, *, as_json: bool) -> None:
-    """Print a typed error on standard error, as one line."""
+    """Print a typed error on standard error: one line, and below it what to look at next, where there is something."""
+    next_look = hint(error)
     if as_json:
-        print(json.dumps({"error": {"kind": error.kind, "detail": error.detail}}, ensure_ascii=False), file=sys.stderr)
-    else:
-        option = OPTIONS.get(error.field, "") if isinstance(error, BadWish) else ""
-        given = f" (given by {option})" if option else ""
-        print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}{given}", file=sys.stderr)
+        told = {"kind": error.kind, "detail": error.detail} | ({"hint": next_look} if next_look else {})
+        print(json.dumps({"error": told}, ensure_ascii=False), file=sys.stderr)
+        return
+    option = OPTIONS.get(error.field, "") if isinstance(error, BadWish) else ""
+    given = f" (given by {option})" if option else ""
+    print(f"meterctl: {error.kind}: {' '.join(error.detail.split())}{given}", file=sys.stderr)
+    if next_look:
+        print(f"  {next_look}", file=sys.stderr)
+
+
+def show_failure(meter: str, verb: str, state: str, kind: str, detail: str) -> None:
+    """Print on standard error what a worker answered instead of a result, and what to look at next."""
+    print(f"{meter}: {verb} {state}: {kind}: {detail}", file=sys.stderr)
+    if kind in HINTS:
+        print(f"  {HINTS[kind]}", file=sys.stderr)
 
 
 def value_text(value: object) -> str:

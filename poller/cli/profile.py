@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from common.clock import SystemClock
 from common.errors import BridgeError
+from common.moment import SYNTAX, moment_ms
 from common.obis import Obis
 from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument, ended
 from poller.cli.connection import command, connection, parser, run
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     made = parser("profile", "Show rows of a profile. Exit code: 0 all rows, 1 in part, 2 no link or bad usage.")
     add = made.add_argument
     add("obis", metavar="OBIS", help="e.g. 1-0:99.1.0")
-    add("--from", dest="start", metavar="T", help="first moment, ISO 8601; without an offset UTC")
+    add("--from", dest="start", metavar="T", help=f"first moment: {SYNTAX}")
     add("--to", dest="end", metavar="T", help="last moment (default: the future)")
     add("--entries", metavar="A-B", help="rows by their places, 1 is the meter's first")
     add("--last", type=int, default=DEFAULT_ROWS, metavar="N", help=f"the newest rows (default {DEFAULT_ROWS})")
@@ -111,11 +113,7 @@ def window_of(arguments: argparse.Namespace) -> Window:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadArgument(f"{text!r} is no moment in ISO 8601") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(moment_ms(text, SystemClock().wall_ms()) / 1000, UTC)
 
 
 def _entries(text: str) -> tuple[int, int]:

@@ -217,9 +217,11 @@ def test_bad_input_gets_one_line_that_names_it(case: str, meterctl: Meterctl) ->
     words, kind, named = BAD[case]
     ended = meterctl(*words)
     assert ended.code == 2
-    assert len(ended.err.splitlines()) == 1, ended.err
-    assert ended.err.startswith(f"meterctl: {kind}: ")
-    assert named in ended.err
+    first, *hints = ended.err.splitlines()
+    assert first.startswith(f"meterctl: {kind}: ")
+    assert named in first
+    assert len(hints) <= 1, "at most a hint below"
+    assert all(line.startswith("  ") for line in hints)
     as_json = meterctl(*words, "--json")
     assert (as_json.code, as_json.error["kind"]) == (2, kind)
     assert as_json.out == ""
