@@ -122,19 +122,6 @@ class ClockSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedSettings:
-    """What ``meterctl run`` brings along: a broker on loopback, simulated meters."""
-
-    broker: bool = False
-    broker_kind: str = field(default="auto", metadata={"words": ("auto", "mosquitto", "package")})
-    broker_port: int = _bound(1883, 1, 65535)
-    simulator_meters: int = _bound(0, 0, 1000)
-    simulator_port: int = _bound(33330, 1, 64000)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-@dataclass(frozen=True, slots=True)
 class ScanSettings:
     """Where meters may be looked for: networks and ports separated by blanks; no network: nowhere."""
 
@@ -148,6 +135,19 @@ class ScanSettings:
         return rules(self.allow, self.ports, self.max_hosts)
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedSettings:
+    """What ``meterctl run`` brings along: a broker on loopback, simulated meters."""
+
+    broker: bool = False
+    broker_kind: str = field(default="auto", metadata={"words": ("auto", "mosquitto", "package")})
+    broker_port: int = _bound(1883, 1, 65535)
+    simulator_meters: int = _bound(0, 0, 1000)
+    simulator_port: int = _bound(33330, 1, 64000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
     """All sections, and the paths that follow from the state directory."""
 
     paths: Paths
@@ -159,6 +159,7 @@ class ScanSettings:
     notify: NotifySettings = field(default_factory=NotifySettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
     embedded: EmbeddedSettings = field(default_factory=EmbeddedSettings)
+    scan: ScanSettings = field(default_factory=ScanSettings)
 
     @property
     def store_url(self) -> str:
@@ -172,10 +173,10 @@ _SECTIONS: Final[Mapping[str, type]] = {
     "store": StoreSettings,
     "outbox": OutboxSettings,
     "supervision": SupervisionSettings,
-    scan: ScanSettings = field(default_factory=ScanSettings)
     "notify": NotifySettings,
     "clock": ClockSettings,
     "embedded": EmbeddedSettings,
+    "scan": ScanSettings,
 }
 
 
@@ -189,13 +190,16 @@ def load(state: str | None = None, environment: Mapping[str, str] | None = None)
     config = Path(environment.get(f"{PREFIX}CONFIG") or root / CONFIG_NAME)
     document = _document(config)
     for name in document:
-    "scan": ScanSettings,
         if name not in _SECTIONS:
             raise BadSettings(f"{config}: [{name}] is not a section; there are {', '.join(_SECTIONS)}")
     sections: dict[str, Any] = {
         name: _section(kind, name, document.get(name, {}), environment, config) for name, kind in _SECTIONS.items()
     }
     sections["mqtt"] = _named(sections["mqtt"], root)
+    try:
+        sections["scan"].rules()
+    except BadScan as error:
+        raise BadSettings(f"{config}: [scan] {error.detail}") from None
     return Settings(Paths(root), **sections)
 
 
@@ -209,10 +213,6 @@ def _named(mqtt: MqttSettings, root: Path) -> MqttSettings:
 
 
 def _document(config: Path) -> Mapping[str, object]:
-    try:
-        sections["scan"].rules()
-    except BadScan as error:
-        raise BadSettings(f"{config}: [scan] {error.detail}") from None
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
