@@ -25,11 +25,16 @@ DISCOVER: Final = "discover"  # ask a meter what it has; ``known``: key to objec
 SCAN: Final = "scan"  # scanner: look for meters in ranges of addresses
 OWNED: Final = "owned"  # scanner: ``owned`` is what must not be dialled from now on, [[host, port], ...]; no answer
 CANCEL: Final = "cancel"  # end the job whose id is ``id``; it is the job that is answered, with ``cancelled``
+SET: Final = "set"  # write an attribute: ``class``, ``obis``, ``attribute``, ``value`` (TYPE:VALUE)
+ACTION: Final = "action"  # invoke a method: ``class``, ``obis``, ``method``, ``value`` (TYPE:VALUE) or none
+RELAY: Final = "relay"  # switch a disconnect control: ``operation`` (disconnect, reconnect), ``obis`` or the usual one
 OUTBOX_RETRY: Final = "outbox_retry"  # publisher: send again what was set aside of a meter; ``rows``: ids, none: all
 OUTBOX_DROP: Final = "outbox_drop"  # publisher: drop what was set aside of a meter; ``rows``: ids, none: all
 
 LONG_S: Final[Mapping[str, float]] = {BACKFILL: 86_400.0, DISCOVER: 900.0, SCAN: 3600.0}
 """The verbs that are jobs, and how long one may take: a slow line reads weeks of rows in hours."""
+ONCE: Final = frozenset({SET, ACTION, RELAY})
+"""The verbs that change something at the meter: none of us ever carries one out a second time."""
 CANCELLED: Final = "cancelled"  # the kind of error with which a job ends that somebody cancelled
 SYSTEM_UID: Final = bytes(16)  # in the place of a meter: the command is about none
 

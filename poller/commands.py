@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from common.clock import Clock
-from common.command import BACKFILL, PING, READ, RECONNECT, TEST, Command, CommandResult
+from common.command import BACKFILL, ONCE, PING, READ, RECONNECT, TEST, Command, CommandResult
 from common.errors import BridgeError, Skip
 from common.reading import Reading
 from poller.cycle import Cycle
@@ -76,6 +76,7 @@ class Desk:
             READ: self._read,
             TEST: self._test,
             RECONNECT: self._reconnect,
+            **dict.fromkeys(sorted(ONCE), self._remote),
         }
 
     def take(self, commands: Sequence[Command]) -> None:
@@ -139,6 +140,13 @@ class Desk:
 
     def _backfill(self, command: Command) -> None:
         self._work.backfill(command)
+
+    def _remote(self, command: Command) -> Mapping[str, object]:
+        from poller.remote import carry_out, order_of  # most workers are never asked to change anything
+
+        order = order_of(command)
+        self._work.connect_now()
+        return carry_out(order, self._work.link)
 
     def _reconnect(self, _command: Command) -> Mapping[str, object]:
         self._work.reconnect_now()

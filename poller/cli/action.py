@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from common.errors import BridgeError
 from poller.cli.complaints import ALL_DONE, ended
 from poller.cli.connection import command, connection, parser, run
-from poller.cli.items import BadItem, parse_item, raw_of
-from poller.cli.typed import parse_value
+from poller.cli.items import BadItem, parse_item
 from poller.dlms.conversation import MethodRef
 from poller.dlms.data import Data
 from poller.session import Session
+from poller.typed import parse_value, raw_of
 
 _PARTS = 3
 

@@ -5,22 +5,20 @@ An item is ``[CLASS/]OBIS[/ATTRIBUTE]``. Without a class the model's counts, els
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from common.catalogue import Model
 from common.errors import BridgeError, Hopeless
 from common.obis import Obis
 from poller.dlms.cosem import AttributeRef, ScalerUnit, scaled, unit_name
-from poller.dlms.data import BitString, Data, Date, DateTime, Time
+from poller.dlms.data import Data, Date, DateTime, Time
 from poller.sampler import CLOCK_CLASS, moment_text, octets_text
+from poller.typed import Json, raw_of
 
 REGISTER: Final = 3
 VALUE: Final = 2
 NO_UNIT: Final = (254, 255)  # other, and none at all
 _MOMENT_OCTETS: Final = 12
-
-Json = None | bool | int | float | str | list["Json"]
 
 
 class BadItem(Hopeless):
@@ -104,17 +102,3 @@ def value_of(data: Data, scaling: ScalerUnit | None, *, moment: bool = False) ->
     if isinstance(value, bytes):
         return octets_text(value)
     return moment_text(value) if isinstance(value, Date | Time | DateTime) else str(value)
-
-
-def raw_of(data: Data) -> Json:
-    """Return what the meter sent: numbers as they are, octets in hexadecimal, lists for arrays and structures."""
-    value = data.value
-    if isinstance(value, tuple):
-        return [raw_of(item) for item in value]
-    if isinstance(value, float) and not Decimal(value).is_finite():
-        return str(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Date | Time | DateTime):
-        return value.to_bytes().hex()
-    return str(value) if isinstance(value, BitString) else value

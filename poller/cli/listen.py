@@ -18,7 +18,6 @@ from common.clock import Clock, SystemClock
 from common.errors import BridgeError
 from poller.cli.complaints import ALL_DONE, SOME_DONE, BadArgument, complain
 from poller.cli.connection import command
-from poller.cli.items import raw_of
 from poller.cli.push_server import PushServer
 from poller.dlms.data import Data
 from poller.dlms.exchange import Counters
@@ -28,6 +27,7 @@ from poller.dlms.notification import Notification
 from poller.dlms.push_streams import Framing
 from poller.dlms.security import Security
 from poller.sampler import moment_text
+from poller.typed import raw_of
 
 MAX_PORT: Final = 65535
 MAX_LINE: Final = 120

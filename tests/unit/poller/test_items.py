@@ -5,10 +5,11 @@ import pytest
 from common.catalogue import MODELS
 from common.errors import BridgeError
 from common.obis import BadObis, Obis
-from poller.cli.items import BadItem, Result, parse_item, raw_of, unit_text, value_of
+from poller.cli.items import BadItem, Result, parse_item, unit_text, value_of
 from poller.dlms.cosem import AttributeRef, ScalerUnit
 from poller.dlms.data import BitString, Data, DataType, Date
 from poller.dlms.errors import ObjectUndefined
+from poller.typed import raw_of
 
 ENERGY = AttributeRef(3, Obis(1, 1, 1, 8, 0), 2)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poller.cli.typed import BadValue, parse_value
+from poller.typed import BadValue, parse_value
 from poller.dlms.axdr import decode_whole, encode_data
 from poller.dlms.data import BitString, Data, DataType
 

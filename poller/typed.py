@@ -1,4 +1,4 @@
-"""``TYPE:VALUE``: a value as it is typed on a command line. Pure.
+"""``TYPE:VALUE``: a value as it is typed on a command line or sent to a worker; what a meter sent as plain JSON. Pure.
 
 In: a text. Out: Data, or BadValue that says what is wrong. Types have the standard's names and short ones; structures
 and arrays are JSON lists of such texts::
@@ -12,6 +12,7 @@ and arrays are JSON lists of such texts::
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Final
 
 from common.errors import BridgeError, Hopeless
@@ -20,6 +21,7 @@ from poller.dlms.axdr import encode_data
 from poller.dlms.data import BitString, Data, DataType, Date, DateTime, Time, Value
 from poller.dlms.explain.values import TYPES
 
+Json = None | bool | int | float | str | list["Json"]
 MAX_TEXT: Final = 128 * 1024
 """Characters of one value; a longer one does not fit a command line."""
 MAX_DEPTH: Final = 8
@@ -35,6 +37,20 @@ def parse_value(text: str) -> Data:
     if len(text) > MAX_TEXT:
         raise BadValue(f"a value of more than {MAX_TEXT} characters")
     return _parse(text, 0)
+
+
+def raw_of(data: Data) -> Json:
+    """Return what the meter sent: numbers as they are, octets in hexadecimal, lists for arrays and structures."""
+    value = data.value
+    if isinstance(value, tuple):
+        return [raw_of(item) for item in value]
+    if isinstance(value, float) and not Decimal(value).is_finite():
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Date | Time | DateTime):
+        return value.to_bytes().hex()
+    return str(value) if isinstance(value, BitString) else value
 
 
 def _parse(text: str, depth: int) -> Data:
