@@ -9,10 +9,11 @@ Only who alone keeps the store may restore it: supervisor_qos at its start, `met
 find by themselves that the file is another one (``common.store.database``).
 """
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,22 @@ def copy_path(path: Path) -> Path:
 
 def copy(path: Path) -> None:
     """Write the wishes of a store to its copy, whole or not at all; raise StoreUnavailable, StoreDamaged or OSError."""
+    with _alone(path.parent):
+        _copy(path)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let one process copy at a time: the copy that is made last is of the newest wishes."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _copy(path: Path) -> None:
     draft = copy_path(path).with_name(f".{path.name}.copy")
     draft.unlink(missing_ok=True)
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -120,11 +137,32 @@ def replace_store(path: Path, made: Path, now_ms: int) -> Path:
     return aside
 
 
-def _set_aside(path: Path, now_ms: int) -> Path:
-    aside = path.with_name(f"{path.name}.corrupt-{now_ms}")
-    for suffix in _SIDE_FILES:
+def put_in_place(path: Path, made: Path, aside: Path) -> None:
+    """Put a store in the place of another, which is kept aside with its copy; at every moment there is one of the two.
+
+    Only while nobody has either open.
+    """
+    _sync(made)
+    if path.exists():
+        with suppress(sqlite3.Error), closing(_open(path)) as old:
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # then its file is all of it
+        aside.hardlink_to(path)
+        _move(path, aside, _SIDE_FILES[1:])
+    with suppress(FileNotFoundError):
+        copy_path(path).rename(copy_path(aside))
+    made.replace(path)
+    _sync(path.parent)
+
+
+def _move(path: Path, aside: Path, suffixes: Sequence[str] = _SIDE_FILES) -> None:
+    for suffix in suffixes:
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+
+
+def _set_aside(path: Path, now_ms: int) -> Path:
+    aside = path.with_name(f"{path.name}.corrupt-{now_ms}")
+    _move(path, aside)
     for old in sorted(path.parent.glob(f"{path.name}.corrupt-*[0-9]"))[:-SET_ASIDE]:
         discard(old)
     return aside

@@ -49,6 +49,8 @@ SYSTEM_COUNTS: Final = (
     *("measured_ms", "mqtt_disconnects", "mqtt_sessions", "unplanned_starts", "publisher_silent_ms"),
     *("mqtt_messages", "mqtt_octets"),
 )
+SEALED: Final = {"meters": ("uid", ("password", "encryption_key", "authentication_key", "tb_token"))}
+"""All columns under the master key, by table: which column they are bound to, and which they are."""
 _UID: Final = 16
 _LIVING: Final = text("deleted_at IS NULL")
 _NO_OCTETS: Final = text("''")

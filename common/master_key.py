@@ -1,0 +1,107 @@
+"""The file of the master key while it is changed: at every moment all keys that anything is sealed under are on disk.
+
+In: the path of the key file. Out: three steps and their end, each of them one atomic change of the directory; after a
+kill between any two, whoever loads the vault opens everything, and the next change takes up where this one ended::
+
+    master.key = A                                             begin
+    master.key = A   .next = B                                 made
+    master.key = A   .next = B   .previous = A                 kept
+    master.key = B               .previous = A                 in force; now what A sealed is sealed anew
+    master.key = B                                             ended
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from common.vault import KEY_SIZE, previous_path, read_key
+
+_ZEROES: Final = bytes(KEY_SIZE)
+
+
+class KeyChange:
+    """A change of the key in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = path.with_name(f"{path.name}.next")
+        self._previous = previous_path(path)
+
+    def is_unfinished(self) -> bool:
+        """Return whether a change that somebody began has its new key in force; what is not so far is undone."""
+        self._next.unlink(missing_ok=True)  # never in force: nothing was sealed under it
+        if not self._previous.exists():
+            return False
+        if read_key(self._previous)[0] != read_key(self._path)[0]:
+            return True
+        self._previous.unlink()
+        sync_directory(self._path.parent)
+        return False
+
+    def make(self, key: bytes | None = None) -> None:
+        """Write a new key, random unless given, beside the one in force."""
+        handle = os.open(self._next, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(os.urandom(KEY_SIZE) if key is None else key)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_directory(self._path.parent)
+
+    def keep(self) -> None:
+        """Give the key in force its second name."""
+        self._previous.hardlink_to(self._path)
+        sync_directory(self._path.parent)
+
+    def switch(self) -> None:
+        """Bring the new key into force."""
+        self._next.replace(self._path)
+        sync_directory(self._path.parent)
+
+    def end(self, aside: Path | None = None) -> None:
+        """Destroy the key before, or keep it in another place: nothing is sealed under it any more."""
+        if aside is not None:
+            self._previous.rename(aside)
+        elif self._previous.exists():
+            _destroy(self._previous)
+        sync_directory(self._path.parent)
+
+
+def install(path: Path, key: bytes, aside: Path) -> bool:
+    """Bring a given key into force, the one that was keeps its place aside; return False where it is the same.
+
+    Between the steps everything opens that opened before, or that the given key opens.
+    """
+    change = KeyChange(path)
+    if not path.exists():
+        change.is_unfinished()
+        change.make(key)
+        change.switch()
+        return True
+    if read_key(path)[0] == key:
+        return False
+    change.is_unfinished()
+    change.make(key)
+    change.keep()
+    change.switch()
+    change.end(aside)
+    return True
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names of a directory last."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _destroy(path: Path) -> None:
+    """Overwrite a key that has no other name, and remove it. What a disk keeps of it is beyond us; docs say so."""
+    if path.stat().st_nlink == 1:
+        path.chmod(0o600)
+        with path.open("r+b") as stream:
+            stream.write(_ZEROES)
+            stream.flush()
+            os.fsync(stream.fileno())
+    path.unlink()
