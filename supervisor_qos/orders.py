@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from common.clock import Clock
-from common.command import OUTBOX_DROP, OUTBOX_RETRY, Command, CommandResult
+from common.command import ONCE, OUTBOX_DROP, OUTBOX_RETRY, Command, CommandResult
 from common.envelope import Envelope, Kind, encode
 from common.process_state import Process
 from common.store.engine import Store
@@ -54,6 +54,8 @@ class Orders:
                 self._hand_over(row, lambda _, octets: self.send_to_publisher(octets))
             elif row.meter_uid not in wanted:
                 self._refuse(row, "no_worker", "the meter is stopped, deleted or unknown: it has no worker")
+            elif row.verb in ONCE:
+                self._hand_over_once(row)
             elif row.verb == RESTART:
                 asked.append(self._restart(row, table))
             else:
@@ -76,6 +78,15 @@ class Orders:
                 return  # who is to do it may be starting: tried again until the deadline
             self._sent.add(row.id)
         self.store.commands.dispatched(row.id)
+
+    def _hand_over_once(self, row: CommandRow) -> None:
+        """Send what changes something at a meter: marked first, so that no crash between the two sends it again."""
+        if not self.store.commands.dispatched(row.id):
+            return
+        left_ms = row.deadline_ms - self.clock.wall_ms()
+        command = Command(row.id, row.verb, row.arguments, self.clock.boottime_ms() + max(0, left_ms))
+        if not self.send(row.meter_uid, encode(Envelope(Kind.COMMAND, row.meter_uid, body=command.to_body()))):
+            self._refuse(row, "no_worker", "the meter's worker is not connected just now; nothing was sent")
 
     def _refuse(self, row: CommandRow, kind: str, detail: str) -> None:
         self.store.commands.finish(row.id, ok=False, error_kind=kind, error_detail=detail)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
 from common.clock import Clock
-from common.command import CANCELLED, LONG_S, SCAN
+from common.command import CANCELLED, LONG_S, ONCE, OUTBOX_RETRY, RECONNECT, SCAN
 from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
@@ -24,7 +24,8 @@ MAX_UNFINISHED: Final = 16  # of one meter; it does one thing at a time
 MAX_JOBS: Final = 1000  # unfinished ones of the whole installation: a backfill for each meter
 MAX_SCANS: Final = 4  # they are carried out one after the other
 MAX_PAGE: Final = 1000
-KEPT_MS: Final = 7 * 86_400_000  # finished commands are kept a week
+NOTED: Final = frozenset({"restart", RECONNECT, OUTBOX_RETRY, *LONG_S, *ONCE})
+"""Verbs of which the audit tells who asked; those that only read would drown the others."""
 _UNFINISHED: Final = (str(CommandState.PENDING), str(CommandState.DISPATCHED))
 _COLUMNS: Final = tuple(item.name for item in fields(CommandRow))
 
@@ -67,6 +68,9 @@ class Commands:
                 raise TooManyCommands(f"{MAX_UNFINISHED} commands of this meter are not finished yet")
             _room_for(connection, now, verb)
             connection.execute(insert(commands).values(**{name: getattr(row, name) for name in _COLUMNS}))
+            if verb in NOTED:
+                told = row.arguments if verb in ONCE else {}
+                note(connection, now, actor, f"command.{verb}", meter_uid.hex(), {"command": number, **told})
         return number
 
     def get(self, number: str) -> CommandRow:
@@ -168,7 +172,10 @@ class Commands:
         }
         where = (commands.c.id == number, commands.c.state.in_(_UNFINISHED))
         with self._database.begin(Way.STATE) as connection:
-            return bool(connection.execute(update(commands).where(*where).values(**values)).rowcount)
+            ended = bool(connection.execute(update(commands).where(*where).values(**values)).rowcount)
+            if ended:
+                _note_ends(connection, commands.c.id == number)
+            return ended
 
     def expire(self, now_ms: int) -> list[str]:
         """End what is past its deadline; return the ids."""
@@ -185,12 +192,16 @@ class Commands:
         }
         with self._database.begin(Way.STATE) as connection:
             connection.execute(update(commands).where(commands.c.id.in_(ids), *overdue).values(**values))
+            _note_ends(connection, commands.c.id.in_(ids), commands.c.state == str(CommandState.EXPIRED))
         return ids
 
-    def trim(self, now_ms: int) -> None:
-        """Forget what finished a week ago."""
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(commands).where(commands.c.finished_ms < now_ms - KEPT_MS))
+
+def _note_ends(connection: Connection, *ended: ColumnElement[bool]) -> None:
+    """Write into the audit what became of commands that change something at a meter, as far as we know."""
+    for row in connection.execute(select(commands).where(commands.c.verb.in_(ONCE), *ended)).mappings():
+        outcome = {"command": row["id"], "state": row["state"], "error": row["error_kind"]}
+        action = f"command.{row['verb']}.{'done' if row['state'] == CommandState.DONE else 'failed'}"
+        note(connection, row["finished_ms"], row["actor"], action, row["meter_uid"].hex(), outcome)
 
 
 def _unfinished(connection: Connection, now: int, *where: ColumnElement[bool]) -> int:
