@@ -4,6 +4,7 @@ import click
 
 from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.flags import limit_option, since_option
+from admin_api.cli.named import names
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
 from admin_api.documents import alarm_document
@@ -28,7 +29,7 @@ def alarms(context: click.Context, as_json: bool) -> int:
 @click.option("--all", "with_past", is_flag=True, help="Also those that are over.")
 @click.option("--unseen", is_flag=True, help="Only those that nobody has acknowledged.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only of this severity.")
-@click.option("--meter", metavar="ID", help="Only of this meter.")
+@click.option("--meter", metavar="ID", shell_complete=names, help="Only of this meter.")
 @since_option("Only those raised since then:")
 @limit_option()
 @shared_options

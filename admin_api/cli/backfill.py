@@ -10,6 +10,7 @@ import click
 
 from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.flags import moment, timeout_option
+from admin_api.cli.named import meter_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_failure, show_json, show_line, time_text
 from admin_api.cli.progress import progress
@@ -29,7 +30,7 @@ DEFAULT_WAIT_S: Final = 3600.0
 
 
 @click.command()
-@click.argument("meter_id", metavar="ID")
+@meter_argument
 @click.option("--from", "start_ms", callback=moment, metavar="T", required=True, help=f"First moment: {SYNTAX}.")
 @click.option("--to", "end_ms", callback=moment, default="now", show_default=True, metavar="T", help="Last moment.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the end, showing how far it is; or return at once.")

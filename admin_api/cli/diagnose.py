@@ -6,6 +6,7 @@ import click
 
 from admin_api.cli.access import opened, shared_options
 from admin_api.cli.figures import cells, span_text
+from admin_api.cli.named import meter_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import age_text, show_json, show_line, show_pairs, show_table, time_text
 from common.clock import SystemClock
@@ -22,7 +23,7 @@ SHOWN: Final = 5  # diagnostics whose frames are printed; all are in --json
 
 
 @click.command()
-@click.argument("meter_id", metavar="ID")
+@meter_argument
 @shared_options
 def diagnose(meter_id: str, as_json: bool) -> int:
     """Say what is the matter with one meter, what shows it, and what to do.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import looked_at, settings, shared_options
+from admin_api.cli.named import any_meters_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, value_text
 from admin_api.documents import latest_document
@@ -94,7 +95,7 @@ class Follower:
 
 
 @click.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@any_meters_argument
 @click.option("--count", type=click.IntRange(min=1), help="End after so many readings.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="End after so many seconds; 1 if nothing was read.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Write what the broker delivers there.")

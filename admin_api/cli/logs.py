@@ -10,11 +10,13 @@ from typing import Final
 import click
 
 from admin_api.cli.access import NotPermitted, looked_at, settings, shared_options
+from admin_api.cli.named import names
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
 from admin_api.log_file import MAX_LINES, Growth, last_lines, line_document
 from common.clock import SystemClock
 from common.errors import Hopeless
+from common.redaction import redact
 from common.store.errors import NoSuchMeter
 
 PROGRAMS: Final = ("publisher", "supervisor_qos", "api", "notifier", "supervisord", "broker", "simulator", "scanner")
@@ -27,7 +29,7 @@ class NoLog(Hopeless):
 
 
 @click.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=names)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 @click.option(
     "-n",
@@ -72,7 +74,7 @@ def _program(name: str) -> str:
 
 
 def _show(program: str, lines: Sequence[str], *, as_json: bool) -> None:
-    for line in lines:
+    for line in map(redact, lines):  # a program that dies writes past its own log, which removes secrets itself
         if as_json:
             show_json({"log": program, **line_document(line)})
         else:

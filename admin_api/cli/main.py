@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 
@@ -18,10 +18,14 @@ from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_error
 from common.errors import BridgeError, Hopeless
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 ENTRY_POINTS: Final = "dlms_bridge.meter_commands"
 STATE: Final = "state"  # in the context's meta: the state directory that the command line names
 
 DIRECTLY: Final = {"--host", "--line"}  # options of `read` that name the meter itself, not one of the store
+COMPLETE: Final = "_METERCTL_COMPLETE"  # the variable by which a shell asks what may follow
 Foreign = Callable[[list[str]], int]
 
 
@@ -63,6 +67,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "audit": Entry("audit:audit", "Check that nothing was lost, repeated or disturbed."),
     "outbox": Entry("outbox:outbox", "Readings that the broker never takes: list, send again, drop."),
     "token": Entry("tokens:token", "Make, list and revoke tokens of the API."),
+    "import": Entry("transfer:import_", "Add or change meters from a file: CSV, YAML, JSON, an earlier admin.db."),
+    "export": Entry("transfer:export", "Print meters as such a file, without secrets."),
+    "completion": Entry("completion:completion", "Print what a shell needs to complete commands and names."),
     "config": Entry("config:config", "Check the settings."),
     "objects": Entry("", "List what a meter has, directly: classes, names, rights, values."),
     "profile": Entry("", "Show rows of a meter's load profile, directly."),
@@ -103,6 +110,16 @@ class Dispatcher(click.Group):
         if args[0] == "read" and any(word.split("=")[0] in DIRECTLY for word in args[1:]):
             return "read", _foreign("read", lambda: _entry_point("read"), pass_state=False), args[1:]
         return super().resolve_command(context, args)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete a command's name from the table; to import them all takes a second."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(context, incomplete)
+        return [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the table, without an import."""
@@ -167,7 +184,7 @@ def cli(context: click.Context, state: str | None) -> None:
 def answer(words: list[str]) -> int:
     """Run one command line; return its exit code. Typed errors become one line, wrong usage click's own text."""
     try:
-        outcome = cli.main(words, prog_name="meterctl", standalone_mode=False)
+        outcome = cli.main(words, prog_name="meterctl", complete_var=COMPLETE, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return Outcome.REFUSED

@@ -10,6 +10,7 @@ import click
 
 from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.flags import timeout_option
+from admin_api.cli.named import meters_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_error, show_failure, show_json, show_line, show_pairs, value_text
 from admin_api.cli.running import refuse_without
@@ -30,7 +31,7 @@ class NoAnswer(Again):
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @shared_options
 def pause(ids: tuple[str, ...], as_json: bool) -> int:
     """Let go of meters, so that somebody else may use their line.
@@ -41,7 +42,7 @@ def pause(ids: tuple[str, ...], as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @shared_options
 def resume(ids: tuple[str, ...], as_json: bool) -> int:
     """Read paused meters again."""
@@ -49,7 +50,7 @@ def resume(ids: tuple[str, ...], as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @shared_options
 def start(ids: tuple[str, ...], as_json: bool) -> int:
     """Start the workers of stopped meters."""
@@ -57,7 +58,7 @@ def start(ids: tuple[str, ...], as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @shared_options
 def stop(ids: tuple[str, ...], as_json: bool) -> int:
     """End the workers of meters; what they have read is still delivered."""
@@ -65,7 +66,7 @@ def stop(ids: tuple[str, ...], as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @timeout_option()
 @shared_options
 def restart(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
@@ -74,7 +75,7 @@ def restart(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @timeout_option()
 @shared_options
 def test(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
@@ -85,7 +86,7 @@ def test(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:
 @click.command(
     epilog="With --host a meter is read directly, without store or bus: see `meterctl read --host x --help`."
 )
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @timeout_option()
 @shared_options
 def read(ids: tuple[str, ...], timeout_s: float, as_json: bool) -> int:

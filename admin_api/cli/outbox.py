@@ -11,6 +11,7 @@ import click
 
 from admin_api.cli.access import actor, opened, settings, shared_options
 from admin_api.cli.flags import confirmed, limit_option, timeout_option, yes_option
+from admin_api.cli.named import names
 from admin_api.cli.orders import ended
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_failure, show_json, show_line, show_table
@@ -42,7 +43,7 @@ def outbox() -> None:
 
 
 @outbox.command("list")
-@click.argument("meter", metavar="[ID]", required=False)
+@click.argument("meter", metavar="[ID]", required=False, shell_complete=names)
 @limit_option(200, 100_000, "oldest first")
 @shared_options
 def list_rows(meter: str | None, limit: int, as_json: bool) -> int:
@@ -61,7 +62,7 @@ def list_rows(meter: str | None, limit: int, as_json: bool) -> int:
 
 
 @outbox.command()
-@click.argument("meter", metavar="ID")
+@click.argument("meter", metavar="ID", shell_complete=names)
 @click.argument("rows", metavar="[ROW]...", nargs=-1, type=Rows)
 @timeout_option()
 @shared_options
@@ -71,7 +72,7 @@ def retry(meter: str, rows: tuple[int, ...], timeout_s: float, as_json: bool) ->
 
 
 @outbox.command()
-@click.argument("meter", metavar="ID")
+@click.argument("meter", metavar="ID", shell_complete=names)
 @click.argument("rows", metavar="[ROW]...", nargs=-1, type=Rows)
 @click.option("--all", "everything", is_flag=True, help="All that is set aside of this meter.")
 @timeout_option()

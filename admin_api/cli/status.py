@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from admin_api.cli.access import looked_at, shared_options
+from admin_api.cli.named import meter_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import age_text, show_json, show_line, show_pairs, value_text
 from admin_api.cli.wished import is_as_wished
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("meter_id", metavar="ID")
+@meter_argument
 @shared_options
 def status(meter_id: str, as_json: bool) -> int:
     """Show all that is known of one meter: its wish, its state, its three ages, its last values, its alarms.
