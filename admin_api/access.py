@@ -32,7 +32,7 @@ from admin_api.schemas.access import (
     UserPage,
     UserPath,
 )
-from admin_api.schemas.shape import NoQuery, Page
+from admin_api.schemas.shape import Page
 from common.secret import Secret
 from common.store.errors import BadWish
 from common.store.model import AuditFilter, AuditRow, Role, TokenRow, UserRow
@@ -41,7 +41,7 @@ DAY_MS: Final = 86_400_000
 BY_ADDRESS, BY_NAME = "login of address", "login of name"
 
 
-def login(body: Credentials, query: NoQuery) -> Response:
+def login(body: Credentials) -> Response:
     """Begin a session; its text is shown this once."""
     user = _proven(body.name, Secret(body.password))
     session, text = services().store.sessions.create(user, f"user {user.name}")
@@ -49,7 +49,7 @@ def login(body: Credentials, query: NoQuery) -> Response:
     return answer(made)
 
 
-def logout(query: NoQuery) -> Response:
+def logout() -> Response:
     """End the session that asks, at once."""
     who = caller()
     if who.session is None:
@@ -58,14 +58,14 @@ def logout(query: NoQuery) -> Response:
     return nothing()
 
 
-def whoami(query: NoQuery) -> Response:
+def whoami() -> Response:
     """Say who asks, and what that may do."""
     who = caller()
     kind = "token" if who.session is None else "session"
     return answer({"name": who.name, "role": who.role, "kind": kind, "expires_at": iso(who.expires_at)})
 
 
-def change_password(body: NewPassword, query: NoQuery) -> Response:
+def change_password(body: NewPassword) -> Response:
     """Change one's own password; all sessions of this person end."""
     who = caller()
     if who.user is None:
@@ -103,7 +103,7 @@ def list_tokens(query: Page) -> Response:
     return answer(page_document(part, len(rows), query.limit, query.offset))
 
 
-def add_token(body: NewToken, query: NoQuery) -> Response:
+def add_token(body: NewToken) -> Response:
     """Make a token; its text is shown this once."""
     store, now = services().store, services().clock.wall_ms()
     life = None if body.expires_days is None else body.expires_days * DAY_MS
@@ -112,12 +112,12 @@ def add_token(body: NewToken, query: NoQuery) -> Response:
     return answer(made, HTTPStatus.CREATED, location("access", "show_token", number=number))
 
 
-def show_token(path: TokenPath, query: NoQuery) -> Response:
+def show_token(path: TokenPath) -> Response:
     """Show one token, without its text."""
     return answer(_token(services().store.tokens.get(path.number), services().clock.wall_ms()))
 
 
-def revoke_token(path: TokenPath, query: NoQuery) -> Response:
+def revoke_token(path: TokenPath) -> Response:
     """Make a token worthless from now on."""
     services().store.tokens.revoke(path.number, actor())
     return nothing()
@@ -130,19 +130,19 @@ def list_users(query: Page) -> Response:
     return answer(page_document(part, len(rows), query.limit, query.offset))
 
 
-def add_user(body: NewUser, query: NoQuery) -> Response:
+def add_user(body: NewUser) -> Response:
     """Add a user."""
     kept = passwords.hashed(passwords.checked(Secret(body.password)))
     made = services().store.users.add(body.name, body.role, kept, actor())
     return answer(_user(made), HTTPStatus.CREATED, location("access", "show_user", user=made.name))
 
 
-def show_user(path: UserPath, query: NoQuery) -> Response:
+def show_user(path: UserPath) -> Response:
     """Show one user."""
     return answer(_user(services().store.users.find(path.user)))
 
 
-def change_user(path: UserPath, body: UserChange, query: NoQuery) -> Response:
+def change_user(path: UserPath, body: UserChange) -> Response:
     """Change role or password of a user, or shut one out; the user's sessions end."""
     given = body.given
     kept = passwords.hashed(passwords.checked(Secret(given["password"]))) if "password" in given else ""
@@ -152,7 +152,7 @@ def change_user(path: UserPath, body: UserChange, query: NoQuery) -> Response:
     return answer(_user(changed))
 
 
-def remove_user(path: UserPath, query: NoQuery) -> Response:
+def remove_user(path: UserPath) -> Response:
     """Remove a user; the user's sessions end."""
     services().store.users.remove(path.user, actor())
     return nothing()

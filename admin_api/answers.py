@@ -1,39 +1,34 @@
-"""What views share: a JSON body, a JSON answer, the meter that a path means, the revision that a header demands."""
+"""What views share: a JSON answer, where it is found, the meter that a path means, the revision a header demands."""
 
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final
 
-from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response, request, url_for
 
-from admin_api.context import services
-from admin_api.problems import BadBody, NotJson
+from admin_api.context import JSON, services
 from common.store.errors import RevisionConflict
 from common.store.model import Meter
 
-MAX_BODY: Final = 256 << 10  # octets; a meter of 256 measurements has some 50 kB
+NEWER: Final = "v1_"
+"""Begins the names of blueprints below /api/v1."""
 
 
 def answer(document: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response."""
-    return Response(json.dumps(document), status=int(status), headers=headers, mimetype="application/json")
+    return Response(json.dumps(document), status=int(status), headers=headers, mimetype=JSON)
 
 
-def body() -> object:
-    """Return the JSON body, None where there is none; raise BadBody, NotJson or 413."""
-    octets = request.get_data(cache=False)
-    if request.content_length is None and len(octets) >= MAX_BODY:
-        raise RequestEntityTooLarge  # a chunked body is cut at the limit, without a word
-    if not octets:
-        return None
-    if not request.is_json:
-        raise NotJson("Content-Type must be application/json")
-    try:
-        return cast("object", json.loads(octets))
-    except (ValueError, RecursionError) as error:
-        raise BadBody(f"the body is not JSON: {str(error)[:200]}") from None
+def nothing(status: HTTPStatus = HTTPStatus.NO_CONTENT, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response without content."""
+    return Response(status=int(status), headers=headers)
+
+
+def location(area: str, operation: str, **values: object) -> dict[str, str]:
+    """Return where an operation's answer is found, below the prefix that the request came by."""
+    prefix = NEWER if (request.blueprint or "").startswith(NEWER) else ""
+    return {"Location": url_for(f"{prefix}{area}.{operation}", **values)}  # type: ignore[arg-type]  # of any converter
 
 
 def meant(meter: str) -> Meter:
@@ -49,6 +44,11 @@ def expected_revision(meter: Meter) -> int | None:
     if str(meter.revision) not in wanted.as_set(include_weak=True):
         raise RevisionConflict(f"the meter has revision {meter.revision}", meter.revision)
     return meter.revision
+
+
+def is_known(meter: Meter) -> bool:
+    """Return whether If-None-Match names the meter's revision: the caller has it already."""
+    return request.if_none_match.contains_weak(str(meter.revision))
 
 
 def revision_header(meter: Meter) -> dict[str, str]:

@@ -16,6 +16,7 @@ from admin_api.answers import answer
 from admin_api.context import Area, Route, services
 from admin_api.documents import Document, component_document
 from admin_api.exposition import DISTRIBUTION
+from admin_api.schemas.system import HealthAnswer, ReadyAnswer, SystemHealth, SystemStatus
 from common.meter_state import DesiredState, MeterState
 from common.store.model import ComponentRow, Role, Severity
 
@@ -25,13 +26,13 @@ _WELL: Final = frozenset({MeterState.ACTIVE, MeterState.STARTING, MeterState.DIS
 
 
 def show_health() -> Response:
-    """GET /health."""
+    """Tell load balancers whether the API can read the store."""
     ages = _ages(services().store.states.components())
     return answer({"status": "ok" if _all_heard(ages) else "degraded", "store": "ok"} | _rounded(ages))
 
 
 def show_ready() -> Response:
-    """GET /ready."""
+    """Tell probes whether readings can flow: supervisor and publisher were heard of late."""
     ages = _ages(services().store.states.components())
     ready = _all_heard(ages)
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -39,7 +40,7 @@ def show_ready() -> Response:
 
 
 def show_system_health() -> Response:
-    """GET /system/health: what is well and what is not."""
+    """Show what is well and what is not."""
     store = services().store
     ages = _ages(store.states.components())
     checks: Document = {name: {"ok": _heard(age), "age_s": age} for name, age in ages.items()}
@@ -52,7 +53,7 @@ def show_system_health() -> Response:
 
 
 def show_system_status() -> Response:
-    """GET /system/status: versions, components, counts."""
+    """Show version, components and counts."""
     store, now = services().store, services().clock.wall_ms()
     meters = store.meters.list()
     states = {row.uid: row for row in store.states.list()}
@@ -97,12 +98,19 @@ def _rounded(ages: Mapping[str, float | None]) -> Document:
 
 
 AREA: Final = Area(
-    "health", (Route("GET", "/health", None, show_health), Route("GET", "/ready", None, show_ready)), prefixed=False
+    "health",
+    (
+        Route("GET", "/health", None, show_health, answers={200: HealthAnswer}),
+        Route("GET", "/ready", None, show_ready, answers={200: ReadyAnswer, 503: ReadyAnswer}),
+    ),
+    prefixed=False,
+    about="Probes, open and terse.",
 )
 SYSTEM: Final = Area(
     "system",
     (
-        Route("GET", "/system/health", Role.VIEWER, show_system_health),
-        Route("GET", "/system/status", Role.VIEWER, show_system_status),
+        Route("GET", "/system/health", Role.VIEWER, show_system_health, answers={200: SystemHealth}),
+        Route("GET", "/system/status", Role.VIEWER, show_system_status, answers={200: SystemStatus}),
     ),
+    about="The system as a whole.",
 )

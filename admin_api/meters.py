@@ -3,73 +3,95 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Response, request, url_for
+from flask import Response
 
-from admin_api.answers import answer, body, expected_revision, meant, revision_header
+from admin_api.answers import answer, expected_revision, is_known, location, meant, nothing, revision_header
 from admin_api.auth import actor
+from admin_api.completing import changed_meter, new_meter, replaced_meter
 from admin_api.context import Area, Route, services
 from admin_api.documents import meter_document, page_document, status_document
-from admin_api.payloads import changed_meter, flag, known_queries, new_meter, page, replaced_meter
+from admin_api.schemas.meters import (
+    MeterAnswer,
+    MeterChange,
+    MeterPage,
+    MeterPath,
+    MeterQuery,
+    MeterStatus,
+    ModelList,
+    NewMeter,
+    RemovalQuery,
+)
 from common.catalogue import MODELS
 from common.store.meters import Change
 from common.store.model import Meter, MeterStateRow, Role
 
 
-def list_meters() -> Response:
-    """GET /meters: by id; ?status= and ?name= (part of it) narrow."""
-    known_queries(request.args, "limit", "offset", "status", "name")
-    wanted = page(request.args)
+def list_meters(query: MeterQuery) -> Response:
+    """List the meters, by id."""
     states = {row.uid: row for row in services().store.states.list()}
     rows = [(meter, states.get(meter.uid, MeterStateRow(meter.uid))) for meter in services().store.meters.list()]
-    status, name = request.args.get("status"), request.args.get("name", "").lower()
-    found = [pair for pair in rows if name in pair[0].wish.name.lower() and status in {None, str(pair[1].status)}]
-    items = [meter_document(*pair) for pair in found[wanted.offset : wanted.offset + wanted.limit]]
-    return answer(page_document(items, len(found), wanted.limit, wanted.offset))
+    name = (query.name or "").lower()
+    found = [pair for pair in rows if name in pair[0].wish.name.lower() and query.status in {None, pair[1].status}]
+    items = [meter_document(*pair) for pair in found[query.offset : query.offset + query.limit]]
+    return answer(page_document(items, len(found), query.limit, query.offset))
 
 
-def add_meter() -> Response:
-    """POST /meters: 201 with the meter and where it is."""
-    meter = services().store.meters.add(new_meter(body()), actor())
-    where = url_for(f"{request.blueprint}.show_meter", meter=meter.id)
-    return _shown(meter, HTTPStatus.CREATED, {"Location": where})
+def add_meter(body: NewMeter) -> Response:
+    """Add a meter.
+
+    What is left out follows from its model. Its worker starts within two seconds.
+    """
+    meter = services().store.meters.add(new_meter(body), actor())
+    return _shown(meter, HTTPStatus.CREATED, location("meters", "show_meter", meter=meter.id))
 
 
-def show_meter(meter: str) -> Response:
-    """GET /meters/{id}."""
-    return _shown(meant(meter))
+def show_meter(path: MeterPath) -> Response:
+    """Show a meter.
+
+    The ETag stands for what is wished of it, not for its state: who watches the state asks for the meter's status.
+    """
+    meter = meant(path.meter)
+    if is_known(meter):
+        return nothing(HTTPStatus.NOT_MODIFIED, revision_header(meter))
+    return _shown(meter)
 
 
-def replace_meter(meter: str) -> Response:
-    """PUT /meters/{id}: the whole meter; secrets left out stay."""
-    given = body()
-    return _changed(meter, lambda current: replaced_meter(given, current))
+def replace_meter(path: MeterPath, body: NewMeter) -> Response:
+    """Replace a meter.
+
+    What is left out is as in a new meter, but for secrets: they stay.
+    """
+    return _changed(path.meter, lambda current: replaced_meter(body, current))
 
 
-def change_meter(meter: str) -> Response:
-    """PATCH /meters/{id}: what is named."""
-    given = body()
-    return _changed(meter, lambda current: changed_meter(given, current))
+def change_meter(path: MeterPath, body: MeterChange) -> Response:
+    """Change what is named of a meter.
+
+    Another model without measurements takes those along that were the old model's own.
+    """
+    return _changed(path.meter, lambda current: changed_meter(body, current))
 
 
-def remove_meter(meter: str) -> Response:
-    """DELETE /meters/{id}: 204; what still waits is delivered, with ?purge=true dropped and counted."""
-    known_queries(request.args, "purge")
-    purge = bool(flag(request.args, "purge"))
-    found = meant(meter)
+def remove_meter(path: MeterPath, query: RemovalQuery) -> Response:
+    """Remove a meter.
+
+    What still waits is delivered first, or dropped and counted with `purge`.
+    """
+    found = meant(path.meter)
     expected = expected_revision(found)
-    services().store.meters.remove(found.id, actor(), purge=purge, expected_revision=expected)
-    return Response(status=int(HTTPStatus.NO_CONTENT))
+    services().store.meters.remove(found.id, actor(), purge=bool(query.purge), expected_revision=expected)
+    return nothing()
 
 
-def show_status(meter: str) -> Response:
-    """GET /meters/{id}/status: state, ages, latest values."""
-    found, states = meant(meter), services().store.states
+def show_status(path: MeterPath) -> Response:
+    """Show a meter's state, its three ages and its latest values."""
+    found, states = meant(path.meter), services().store.states
     now = services().clock.wall_ms()
     return answer(status_document(found, states.get(found.uid), states.latest(found.uid), now))
 
 
 def list_models() -> Response:
-    """GET /models: the catalogue."""
+    """List the models of meters and what each can be asked."""
     items = [
         {
             "name": model.name,
@@ -106,13 +128,32 @@ def _shown(meter: Meter, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, 
 AREA: Final = Area(
     "meters",
     (
-        Route("GET", "/meters", Role.VIEWER, list_meters),
-        Route("POST", "/meters", Role.ADMIN, add_meter),
-        Route("GET", "/meters/<meter>", Role.VIEWER, show_meter),
-        Route("PUT", "/meters/<meter>", Role.ADMIN, replace_meter),
-        Route("PATCH", "/meters/<meter>", Role.ADMIN, change_meter),
-        Route("DELETE", "/meters/<meter>", Role.ADMIN, remove_meter),
-        Route("GET", "/meters/<meter>/status", Role.VIEWER, show_status),
-        Route("GET", "/models", Role.VIEWER, list_models),
+        Route("GET", "/meters", Role.VIEWER, list_meters, answers={200: MeterPage}),
+        Route(
+            *("POST", "/meters", Role.ADMIN, add_meter),
+            answers={201: MeterAnswer},
+            sends=("ETag", "Location"),
+            refuses=(409,),
+        ),
+        Route(
+            *("GET", "/meters/<meter>", Role.VIEWER, show_meter),
+            answers={200: MeterAnswer, 304: None},
+            sends=("ETag",),
+            heeds=("If-None-Match",),
+        ),
+        *(
+            Route(
+                *(method, "/meters/<meter>", Role.ADMIN, view),
+                answers={200: MeterAnswer},
+                sends=("ETag",),
+                heeds=("If-Match",),
+                refuses=(409,),
+            )
+            for method, view in (("PUT", replace_meter), ("PATCH", change_meter))
+        ),
+        Route("DELETE", "/meters/<meter>", Role.ADMIN, remove_meter, answers={204: None}, heeds=("If-Match",)),
+        Route("GET", "/meters/<meter>/status", Role.VIEWER, show_status, answers={200: MeterStatus}),
+        Route("GET", "/models", Role.VIEWER, list_models, answers={200: ModelList}),
     ),
+    about="Meters: what is wished of them, how they are, and the catalogue of their models.",
 )

@@ -4,34 +4,49 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, cast
 
-from flask import Response, current_app
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from flask import Flask, Response, current_app, request
 
 from admin_api.answers import answer, meant
 from admin_api.auth import metrics_are_open
 from admin_api.context import Area, Route, services
 from admin_api.documents import Document, metrics_document, rate
-from admin_api.exposition import MetricsPage
+from admin_api.metrics_page import MetricsPage
+from admin_api.schemas.meters import MeterPath
+from admin_api.schemas.system import MeterMetrics, MetricsSummary
 from common.store.model import MeterStateRow, Role
 
 PAGE: Final = "dlms_bridge_metrics_page"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SUMMED: Final = ("reads_ok", "reads_failed", "scaler_hits", "scaler_misses", "delivery_delivered", "delivery_waiting")
 
 
 def show_page() -> Response:
-    """GET /metrics: Prometheus's text format."""
-    page = cast("MetricsPage", current_app.extensions[PAGE])
-    return Response(page.text(), content_type=CONTENT_TYPE_LATEST)
+    """Show what Prometheus scrapes.
+
+    Packed with gzip for those who say that they take it.
+    """
+    page = page_of(current_app).read()
+    packed = request.accept_encodings.quality("gzip") > 0
+    made = Response(page.packed if packed else page.plain, content_type=CONTENT_TYPE)
+    made.headers["Vary"] = "Accept-Encoding"
+    if packed:
+        made.headers["Content-Encoding"] = "gzip"
+    return made
 
 
-def show_metrics(meter: str) -> Response:
-    """GET /metrics/{id} and /meters/{id}/metrics: counters since the worker's start."""
-    found = meant(meter)
+def page_of(app: Flask) -> MetricsPage:
+    """Return the metrics page of an application."""
+    return cast("MetricsPage", app.extensions[PAGE])
+
+
+def show_metrics(path: MeterPath) -> Response:
+    """Show a meter's counters since its worker's start."""
+    found = meant(path.meter)
     return answer(metrics_document(found, services().store.states.get(found.uid)))
 
 
 def show_summary() -> Response:
-    """GET /metrics/summary: the sums over all meters."""
+    """Show the sums over all meters."""
     store = services().store
     living = {meter.uid for meter in store.meters.list()}
     states = [state for state in store.states.list() if state.uid in living]
@@ -59,9 +74,19 @@ def summary(meters: int, states: list[MeterStateRow], alarms: Mapping[str, int])
 AREA: Final = Area(
     "metrics",
     (
-        Route("GET", "/metrics/summary", Role.VIEWER, show_summary),
-        Route("GET", "/metrics/<meter>", Role.VIEWER, show_metrics),
-        Route("GET", "/meters/<meter>/metrics", Role.VIEWER, show_metrics),
+        Route("GET", "/metrics/summary", Role.VIEWER, show_summary, answers={200: MetricsSummary}),
+        Route("GET", "/metrics/<meter>", Role.VIEWER, show_metrics, answers={200: MeterMetrics}),
+        Route(
+            *("GET", "/meters/<meter>/metrics", Role.VIEWER, show_metrics),
+            answers={200: MeterMetrics},
+            name="show_meter_metrics",
+        ),
     ),
+    about="Counters, of one meter and in sum.",
 )
-SCRAPED: Final = Area("scraped", (Route("GET", "/metrics", Role.VIEWER, show_page, metrics_are_open),), prefixed=False)
+SCRAPED: Final = Area(
+    "scraped",
+    (Route("GET", "/metrics", Role.VIEWER, show_page, metrics_are_open, answers={200: None}, media=CONTENT_TYPE),),
+    prefixed=False,
+    about="What Prometheus scrapes.",
+)

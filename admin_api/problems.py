@@ -13,20 +13,30 @@ from typing import Final
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from admin_api.auth import Forbidden, Unauthenticated
-from common.errors import BridgeError, Hopeless
+from admin_api.auth import Forbidden, RemoteActionsOff, TooOften, Unauthenticated, WrongCredentials
+from admin_api.bodies import BadBody, NotJson
+from admin_api.passwords import TooManyLogins
+from admin_api.schemas.shape import BadPayload
+from common.errors import BridgeError
+from common.redaction import without_credentials
 from common.store.errors import (
     BadWish,
+    LastAdmin,
     LineTaken,
     NameTaken,
     NoSuchAlarm,
     NoSuchCommand,
     NoSuchMeter,
+    NoSuchToken,
+    NoSuchUser,
     RevisionConflict,
     StoreDamaged,
     StoreUnavailable,
     TooManyCommands,
     TooManyMeters,
+    TooManyTokens,
+    TooManyUsers,
+    UserTaken,
 )
 from common.vault import Unsealable
 
@@ -34,20 +44,22 @@ MEDIA_TYPE: Final = "application/problem+json"
 RETRY_S: Final = 2
 
 
-class BadBody(Hopeless):
-    """A request's body is not JSON."""
-
-
-class NotJson(Hopeless):
-    """A request's body says that it is something else than JSON."""
-
-
 STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     BadBody: HTTPStatus.BAD_REQUEST,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BadWish: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    WrongCredentials: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
+    RemoteActionsOff: HTTPStatus.FORBIDDEN,
+    NoSuchToken: HTTPStatus.NOT_FOUND,
+    NoSuchUser: HTTPStatus.NOT_FOUND,
+    LastAdmin: HTTPStatus.CONFLICT,
+    TooManyTokens: HTTPStatus.CONFLICT,
+    TooManyUsers: HTTPStatus.CONFLICT,
+    UserTaken: HTTPStatus.CONFLICT,
+    TooManyLogins: HTTPStatus.TOO_MANY_REQUESTS,
+    TooOften: HTTPStatus.TOO_MANY_REQUESTS,
     NoSuchMeter: HTTPStatus.NOT_FOUND,
     NoSuchAlarm: HTTPStatus.NOT_FOUND,
     NoSuchCommand: HTTPStatus.NOT_FOUND,
@@ -99,9 +111,14 @@ def _ours(error: BridgeError) -> Response:
     more: dict[str, object] = {}
     if isinstance(error, BadWish):
         more["field"] = error.field
+    if isinstance(error, BadPayload) and error.further:
+        more["errors"] = [{"field": field, "detail": detail} for field, detail in error.further]
     if isinstance(error, RevisionConflict):
         more["current_revision"] = error.current
-    return problem(status, error.kind, error.detail, **more)
+    answer = problem(status, error.kind, without_credentials(error.detail), **more)
+    if isinstance(error, TooOften):
+        answer.headers["Retry-After"] = str(error.retry_s)
+    return answer
 
 
 def _http(error: HTTPException) -> Response:

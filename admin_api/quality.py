@@ -2,54 +2,42 @@
 
 from typing import Final
 
-from flask import Response, request
+from flask import Response
 
 from admin_api.answers import answer, meant
 from admin_api.context import Area, Route, services
 from admin_api.gathered import one_meter, planned, reported
-from admin_api.payloads import known_queries
 from admin_api.quality_documents import diagnosis_document, plan_document, report_document
-from admin_api.readers import BadPayload
+from admin_api.schemas.meters import MeterPath
+from admin_api.schemas.quality import ActionPlan, Diagnosis, ReportAnswer, ReportQuery
 from common.store.model import Role
-from common.store.periods import KEPT_MS
-
-LONGEST: Final = KEPT_MS // 60_000  # minutes that are kept
 
 
-def show_report() -> Response:
-    """GET /system/report: targets against measured, over an hour and a day, or over ?minutes=."""
-    known_queries(request.args, "minutes")
+def show_report(query: ReportQuery) -> Response:
+    """Show targets against what was measured, over an hour and a day or over so many minutes."""
     bridge = services()
-    return answer(report_document(reported(bridge.store, bridge.clock.wall_ms(), _minutes())))
+    return answer(report_document(reported(bridge.store, bridge.clock.wall_ms(), query.minutes)))
 
 
 def show_action_plan() -> Response:
-    """GET /system/action-plan."""
+    """Show what is to be done, the most urgent first."""
     bridge = services()
     now = bridge.clock.wall_ms()
     return answer(plan_document(planned(bridge.store, now), now))
 
 
-def show_diagnostics(meter: str) -> Response:
-    """GET /meters/{id}/diagnostics."""
+def show_diagnostics(path: MeterPath) -> Response:
+    """Show what is the matter with a meter, and what shows it."""
     bridge = services()
-    return answer(diagnosis_document(one_meter(bridge.store, meant(meter), bridge.clock.wall_ms())))
-
-
-def _minutes() -> int | None:
-    text = request.args.get("minutes")
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LONGEST:
-        raise BadPayload("minutes", f"a whole number from 1 to {LONGEST} was expected")
-    return int(text)
+    return answer(diagnosis_document(one_meter(bridge.store, meant(path.meter), bridge.clock.wall_ms())))
 
 
 AREA: Final = Area(
     "quality",
     (
-        Route("GET", "/system/report", Role.VIEWER, show_report),
-        Route("GET", "/system/action-plan", Role.VIEWER, show_action_plan),
-        Route("GET", "/meters/<meter>/diagnostics", Role.VIEWER, show_diagnostics),
+        Route("GET", "/system/report", Role.VIEWER, show_report, answers={200: ReportAnswer}),
+        Route("GET", "/system/action-plan", Role.VIEWER, show_action_plan, answers={200: ActionPlan}),
+        Route("GET", "/meters/<meter>/diagnostics", Role.VIEWER, show_diagnostics, answers={200: Diagnosis}),
     ),
+    about="What was measured against its targets, what is the matter, what is to be done.",
 )

@@ -7,50 +7,56 @@ with ?wait=seconds the finished row, if it finishes in that time.
 from http import HTTPStatus
 from typing import Final
 
-from flask import Response, request, url_for
+from flask import Response
 
-from admin_api.answers import answer, body, meant, revision_header
+from admin_api.answers import answer, location, meant, revision_header
 from admin_api.auth import actor
 from admin_api.context import Area, Route, View, services
 from admin_api.documents import command_document, meter_document
-from admin_api.payloads import command_options, known_queries
+from admin_api.schemas.commands import CommandAnswer, CommandBody, CommandPath, Patience
+from admin_api.schemas.meters import MeterAnswer, MeterPath
 from common.meter_state import DesiredState
 from common.store.model import CommandRow, CommandState, Role
 
 LOOK_S: Final = 0.1  # between two looks at a row that somebody waits for
-FINAL: Final = frozenset({CommandState.DONE, CommandState.FAILED, CommandState.EXPIRED})
+FINAL: Final = frozenset({CommandState.DONE, CommandState.FAILED, CommandState.EXPIRED, CommandState.CANCELLED})
 
 
-def wish(desired: DesiredState) -> View:
+def wish(desired: DesiredState, about: str) -> View:
     """Return the view that wishes a meter into a state."""
 
-    def view(meter: str) -> Response:
-        changed = services().store.meters.set_desired(meant(meter).id, desired, actor())
+    def view(path: MeterPath) -> Response:
+        changed = services().store.meters.set_desired(meant(path.meter).id, desired, actor())
         return answer(
             meter_document(changed, services().store.states.get(changed.uid)), headers=revision_header(changed)
         )
 
+    view.__doc__ = about
     return view
 
 
-def command(verb: str) -> View:
+def command(verb: str, about: str) -> View:
     """Return the view that asks a worker for a verb."""
 
-    def view(meter: str) -> Response:
-        known_queries(request.args, "wait")
-        options = command_options(request.args, body())
-        found = meant(meter)
-        number = services().store.commands.insert(found.uid, verb, actor=actor(), timeout_s=options.timeout_s)
-        row = _awaited(number, options.wait_s)
-        where = {"Location": url_for(f"{request.blueprint}.show_command", number=number)}
-        return answer(command_document(row), HTTPStatus.OK if row.state in FINAL else HTTPStatus.ACCEPTED, where)
+    def view(path: MeterPath, query: Patience, body: CommandBody) -> Response:
+        found = meant(path.meter)
+        number = services().store.commands.insert(found.uid, verb, actor=actor(), timeout_s=body.timeout_s)
+        return awaited_answer(number, query.wait)
 
+    view.__doc__ = about
     return view
 
 
-def show_command(number: str) -> Response:
-    """GET /commands/{id}."""
-    return answer(command_document(services().store.commands.get(number)))
+def awaited_answer(number: str, wait_s: float) -> Response:
+    """Return a command's row, once it is finished or ``wait_s`` have passed: 200, else 202; and where it is."""
+    row = _awaited(number, wait_s)
+    status = HTTPStatus.OK if row.state in FINAL else HTTPStatus.ACCEPTED
+    return answer(command_document(row), status, location("workers", "show_command", number=number))
+
+
+def show_command(path: CommandPath) -> Response:
+    """Show a command and what became of it."""
+    return answer(command_document(services().store.commands.get(path.number)))
 
 
 def _awaited(number: str, wait_s: float) -> CommandRow:
@@ -69,19 +75,41 @@ def _awaited(number: str, wait_s: float) -> CommandRow:
     return row
 
 
-_WISHES: Final = {
-    "pause": DesiredState.PAUSED,
-    "resume": DesiredState.RUNNING,
-    "start": DesiredState.RUNNING,
-    "stop": DesiredState.STOPPED,
-}
-_VERBS: Final = ("restart", "test", "read")
+_WISHES: Final = (
+    ("pause", DesiredState.PAUSED, "Pause a meter: its worker lets go of the line"),
+    ("resume", DesiredState.RUNNING, "Resume a meter: it is read again"),
+    ("start", DesiredState.RUNNING, "Start a meter's worker"),
+    ("stop", DesiredState.STOPPED, "Stop a meter's worker"),
+)
+_VERBS: Final = (
+    ("restart", "Restart a meter's worker"),
+    ("test", "Test a meter: link, association and one read, with timings"),
+    ("read", "Read a meter now: one cycle, with its values"),
+)
+_ACCEPTED: Final = {200: CommandAnswer, 202: CommandAnswer}
 
 AREA: Final = Area(
     "workers",
     (
-        *(Route("POST", f"/meters/<meter>/{word}", Role.OPERATOR, wish(state)) for word, state in _WISHES.items()),
-        *(Route("POST", f"/meters/<meter>/{verb}", Role.OPERATOR, command(verb)) for verb in _VERBS),
-        Route("GET", "/commands/<number>", Role.VIEWER, show_command),
+        *(
+            Route(
+                *("POST", f"/meters/<meter>/{word}", Role.OPERATOR, wish(state, about)),
+                answers={200: MeterAnswer},
+                name=f"{word}_meter",
+                sends=("ETag",),
+            )
+            for word, state, about in _WISHES
+        ),
+        *(
+            Route(
+                *("POST", f"/meters/<meter>/{verb}", Role.OPERATOR, command(verb, about)),
+                answers=_ACCEPTED,
+                name=f"{verb}_meter",
+                sends=("Location",),
+            )
+            for verb, about in _VERBS
+        ),
+        Route("GET", "/commands/<number>", Role.VIEWER, show_command, answers={200: CommandAnswer}),
     ),
+    about="What is asked of a meter's worker: wishes, which stay, and commands, which are carried out once.",
 )

@@ -61,6 +61,7 @@ class ApiSettings:
     workers: int = _bound(2, 1, 16)
     threads: int = _bound(32, 2, 256)
     open_metrics: bool = True
+    docs: bool = True
     tls_cert_file: str = ""
     tls_key_file: str = ""
     insecure: bool = False
@@ -71,9 +72,21 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """The shared store; ``url`` empty: SQLite in the state directory."""
+    """The shared store; ``url`` empty: SQLite in the state directory. Then how long what grows is kept.
+
+    ``max_octets``: of an SQLite file; the history of readings gives way to it.
+    """
 
     url: str = ""
+    max_octets: int = _bound(8 << 30, 64 << 20, 1 << 40)
+    minutes_kept_h: int = _bound(24, 0, 31 * 24)
+    quarters_kept_days: int = _bound(31, 0, 3660)
+    days_kept_days: int = _bound(731, 0, 36_600)
+    hours_kept_days: int = _bound(400, 0, 3660)
+    commands_kept_days: int = _bound(7, 1, 366)
+    diagnostics_kept_days: int = _bound(30, 1, 366)
+    alarms_kept_days: int = _bound(90, 1, 3660)
+    audit_kept_days: int = _bound(400, 1, 36_600)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.flags import confirmed, yes_option
+from admin_api.cli.named import meter_argument, meters_argument
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
 from admin_api.cli.wishes import body, wish_options
+from admin_api.completing import changed_meter, new_meter
 from admin_api.documents import meter_document
-from admin_api.payloads import changed_meter, new_meter
+from admin_api.schemas.meters import MeterChange, NewMeter
 from common.errors import Hopeless
 from common.meter_state import DesiredState
 
@@ -29,7 +32,7 @@ def add(name: str, paused: bool, as_json: bool, **options: object) -> int:
     if options["ip_address"] is None:
         raise click.MissingParameter(param_hint="--host", param_type="option")
     desired = DesiredState.PAUSED if paused else DesiredState.RUNNING
-    wish = new_meter({"name": name, "desired_state": desired, **body(options)})
+    wish = new_meter(NewMeter.read({"name": name, "desired_state": desired, **body(options)}))
     with opened() as store:
         meter = store.meters.add(wish, actor())
         state = store.states.get(meter.uid)
@@ -41,7 +44,7 @@ def add(name: str, paused: bool, as_json: bool, **options: object) -> int:
 
 
 @click.command()
-@click.argument("meter_id", metavar="ID")
+@meter_argument
 @click.option("--name", help="Call it so from now on; readings on their way keep the old name.")
 @wish_options
 @click.option("--revision", type=int, help="Only if the meter still has this revision.")
@@ -54,7 +57,7 @@ def edit(meter_id: str, name: str | None, revision: int | None, as_json: bool, *
     with opened() as store:
         found = store.meters.find(meter_id)
         options["model"] = options["model"] or found.wish.model
-        changes = body(options) | ({} if name is None else {"name": name})
+        changes = MeterChange.read(body(options) | ({} if name is None else {"name": name}))
         meter = store.meters.edit(
             found.id, lambda wish: changed_meter(changes, wish), actor(), expected_revision=revision
         )
@@ -67,13 +70,17 @@ def edit(meter_id: str, name: str | None, revision: int | None, as_json: bool, *
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@meters_argument
 @click.option("--purge", is_flag=True, help="Drop what still waits to be delivered; it is counted as dropped.")
+@yes_option
 @shared_options
-def remove(ids: tuple[str, ...], purge: bool, as_json: bool) -> int:
+def remove(ids: tuple[str, ...], purge: bool, yes: bool, as_json: bool) -> int:
     """Remove meters; what they have read is delivered first, unless it is purged."""
     with opened() as store:
         found = [store.meters.find(text) for text in ids]
+        names = ", ".join(meter.wish.name for meter in found)
+        if not confirmed(f"Remove {names}{' and drop what waits of them' if purge else ''}?", yes=yes):
+            return Outcome.FAILED
         for meter in found:
             store.meters.remove(meter.id, actor(), purge=purge)
             if as_json:

@@ -1,7 +1,8 @@
 """From the options of `meterctl add` and `edit` to the body that the API would be sent.
 
-In: options as click gives them, None where one was not given. Out: a body for admin_api.payloads, which checks it and
-completes it from the model. Passwords and tokens come from files or the environment, never from the command line.
+In: options as click gives them, None where one was not given. Out: a body for the forms of admin_api.schemas.meters,
+which admin_api.completing completes from the model. Passwords and tokens come from files or the environment, never from
+the command line.
 """
 
 import os

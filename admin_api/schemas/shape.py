@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
@@ -106,6 +114,15 @@ _FORMS: Final[dict[str, type[Shape]]] = {}
 _SCHEMAS: Final[dict[tuple[type[Shape], JsonSchemaMode], dict[str, Any]]] = {}
 
 
+class Omissible(Shape):
+    """A body that may be left out: then it names no field."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_nothing(cls, data: object) -> object:
+        return {} if data is None else data
+
+
 class Query(Shape):
     """A query's or a path's parameters: texts, read as what the form says."""
 
@@ -115,29 +132,6 @@ class Query(Shape):
 
 class Answer(Shape):
     """What is answered."""
-
-
-class Page(Query):
-    """Which part of a list is asked for."""
-
-    limit: "Whole" = Field(PAGE, ge=1, le=MAX_PAGE, description="How many at most.")
-    offset: "Whole" = Field(0, ge=0, le=MAX_OFFSET, description="How many to pass over.")
-
-
-class NoQuery(Query):
-    """A route that takes no query parameters, and refuses them."""
-
-
-def refused(error: ValidationError) -> BadPayload:
-    """Return a ValidationError of a form as what our callers handle."""
-    schema = _FORMS[error.title].model_json_schema()
-    found = [told(item, schema, schema.get("$defs", {})) for item in error.errors(include_url=False)[:MAX_TOLD]]
-    return BadPayload(*found[0], further=found[1:])
-
-
-def absent(**details: Any) -> Any:
-    """Return a field that may be left out; Shape.given tells whether it was. It may not be null."""
-    return Field(default=None, **details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +193,26 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Passed = Annotated[object, Field(default=None, json_schema_extra={"readOnly": True})]
 """Of a body: what we answer ourselves; it may come back and is passed over."""
 
+
+class Page(Query):
+    """Which part of a list is asked for."""
+
+    limit: Whole = Field(PAGE, ge=1, le=MAX_PAGE, description="How many at most.")
+    offset: Whole = Field(0, ge=0, le=MAX_OFFSET, description="How many to pass over.")
+
+
+def refused(error: ValidationError) -> BadPayload:
+    """Return a ValidationError of a form as what our callers handle."""
+    schema = _FORMS[error.title].model_json_schema()
+    found = [told(item, schema, schema.get("$defs", {})) for item in error.errors(include_url=False)[:MAX_TOLD]]
+    return BadPayload(*found[0], further=found[1:])
+
+
+def absent(**details: Any) -> Any:
+    """Return a field that may be left out; Shape.given tells whether it was. It may not be null."""
+    return Field(default=None, **details)
+
+
 __all__ = [
     "Answer",
     "BadPayload",
@@ -206,7 +220,7 @@ __all__ = [
     "Flag",
     "Fraction",
     "Instant",
-    "NoQuery",
+    "Omissible",
     "OneOf",
     "Page",
     "Passed",

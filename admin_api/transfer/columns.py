@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from admin_api.readers import BadPayload
+from admin_api.schemas.shape import BadPayload
 from common.catalogue import MODELS
 from common.meter_state import DesiredState
 from common.store.model import SECRETS, MeasurementWish, Meter

@@ -11,7 +11,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from admin_api.readers import BadPayload, shown
+from admin_api.schemas.refusals import shown
+from admin_api.schemas.shape import BadPayload
 from admin_api.transfer.columns import COLUMNS, NULL, PASSED_OVER, TOLD, nothing_of, portable, text_of, value_of
 from admin_api.transfer.rows import MAX_OCTETS, BadImport, Row, refuse_too_many
 from common.store.model import SECRETS, Meter

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from admin_api.payloads import changed_meter, new_meter
-from admin_api.readers import BadPayload
+from admin_api.completing import changed_meter, new_meter
+from admin_api.schemas.meters import MeterChange, NewMeter
+from admin_api.schemas.shape import BadPayload
 from admin_api.transfer.rows import Row
 from common.store.errors import BadWish
 from common.store.lines import addresses_of, may_share
@@ -98,8 +99,8 @@ def _step(row: Row, meter: Meter | None, mode: Mode) -> Step:
         return _refused(row, row.error)
     try:
         if meter is None:
-            return Step(row.number, row.name, Outcome.CREATED, None, new_meter(row.fields))
-        wish = changed_meter(row.fields, meter.wish)
+            return Step(row.number, row.name, Outcome.CREATED, None, new_meter(NewMeter.read(row.fields)))
+        wish = changed_meter(MeterChange.read(row.fields), meter.wish)
     except BadWish as error:
         return _refused(row, error)
     changed = tuple(item.name for item in fields(wish) if getattr(wish, item.name) != getattr(meter.wish, item.name))

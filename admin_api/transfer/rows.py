@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from admin_api.readers import BadPayload
+from admin_api.schemas.shape import BadPayload
 from common.store.errors import BadWish
 
 MAX_ROWS: Final = 1000  # meters of one file: they are written in one transaction, and all others wait for it

@@ -11,7 +11,8 @@ from typing import Final, cast
 
 import yaml
 
-from admin_api.readers import BadPayload, shown
+from admin_api.schemas.refusals import shown
+from admin_api.schemas.shape import BadPayload
 from admin_api.transfer.columns import COLUMNS, OF_A_MEASUREMENT, PASSED_OVER, as_number, nothing_of, portable, value_of
 from admin_api.transfer.csv_form import decoded
 from admin_api.transfer.rows import BadImport, Row, refuse_too_many

@@ -39,7 +39,7 @@ WITH_SECRET: Final = frozenset(AUTHENTICATIONS) - {"none", "hls-gmac"}  # GMAC p
 KEY_DIGITS: Final = 2 * KEY_OCTETS
 TITLE_DIGITS: Final = 2 * TITLE_OCTETS
 
-_WHOLE: Final[Mapping[str, tuple[int, int]]] = {
+WHOLE: Final[Mapping[str, tuple[int, int]]] = {
     "port": (1, 65535),
     "client_id": (1, 65535),
     "server_logical": (0, 65535),
@@ -47,7 +47,7 @@ _WHOLE: Final[Mapping[str, tuple[int, int]]] = {
     "tb_port": (1, 65535),
     "security_suite": (0, MAX_SUITE),
 }
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "transport": TRANSPORTS,
     "authentication": AUTHENTICATIONS,
     "security": SECURITIES,
@@ -116,7 +116,7 @@ def _hosts(wish: MeterWish) -> None:
 
 
 def _numbers(wish: MeterWish) -> None:
-    for name, (low, high) in _WHOLE.items():
+    for name, (low, high) in WHOLE.items():
         value = getattr(wish, name)
         if value is not None and not low <= value <= high:
             raise BadWish(name, f"a whole number from {low} to {high} was expected, not {value}")
@@ -125,7 +125,7 @@ def _numbers(wish: MeterWish) -> None:
 
 
 def _words(wish: MeterWish) -> None:
-    for name, words in _WORDS.items():
+    for name, words in WORDS.items():
         value = getattr(wish, name)
         if value not in words:
             raise BadWish(name, f"one of {', '.join(words)} was expected, not {str(value)[:40]!r}")

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from admin_api.payloads import new_meter
+from admin_api.completing import new_meter
+from admin_api.schemas.meters import NewMeter
 from common import settings
 from common.envelope import BadEnvelope, Envelope, Kind, UnknownKind, UnknownVersion, decode, encode
 from common.errors import BridgeError
@@ -104,7 +105,7 @@ def _routes(**changes: object) -> Callable[[Path], object]:
 
 
 def _body(**fields: object) -> Callable[[Path], object]:
-    return lambda _directory: new_meter({"name": "m", "ip_address": "127.0.0.1"} | fields)
+    return lambda _directory: new_meter(NewMeter.read({"name": "m", "ip_address": "127.0.0.1"} | fields))
 
 
 def _obis(text: str) -> Callable[[Path], object]:

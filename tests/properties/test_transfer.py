@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.payloads import new_meter
+from admin_api.completing import new_meter
+from admin_api.schemas.meters import NewMeter
 from admin_api.transfer.csv_form import dump_csv, parse_csv
 from admin_api.transfer.planning import Mode, Outcome, plan_import
 from admin_api.transfer.rows import BadImport, Row
@@ -77,7 +78,7 @@ def test_what_is_written_is_read_again(dump: Callable[[Iterable[Meter]], str], p
     assert (step.outcome, step.changed) == (Outcome.UNCHANGED, ())
     (made,) = plan_import(rows, [], Mode.CREATE, {}).steps
     assert made.wish == wish
-    assert new_meter(rows[0].fields) == wish
+    assert new_meter(NewMeter.read(rows[0].fields)) == wish
 
 
 @given(wish=WISHES, other=WISHES)

@@ -83,7 +83,7 @@ class Api:
         self.clock = clock
         from admin_api.app import create_app  # tests of the store alone need no web
 
-        self.app: Flask = create_app(store, settings, clock)
+        self.app: Flask = create_app(store, settings, clock, check_answers=True)
         self._client: FlaskClient = self.app.test_client()
         self.tokens = {role: store.tokens.create(role, str(role))[1].reveal() for role in Role}
 

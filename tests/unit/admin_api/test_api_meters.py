@@ -145,7 +145,7 @@ def test_a_bad_field_is_a_problem_that_names_it(api: Api) -> None:
         "title": "Unprocessable Entity",
         "status": 422,
         "kind": "bad_payload",
-        "detail": "port: a whole number was expected, not str",
+        "detail": "port: a whole number from 1 to 65535 was expected, not str",
         "instance": "/api/meters",
         "field": "port",
     }

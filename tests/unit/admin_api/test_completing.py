@@ -4,15 +4,30 @@ from dataclasses import replace
 
 import pytest
 
-from admin_api.payloads import changed_meter, command_options, new_meter, page, replaced_meter
+from admin_api import completing
+from admin_api.schemas.commands import CommandBody, Patience
+from admin_api.schemas.meters import MeterChange, NewMeter
+from admin_api.schemas.shape import Page
 from common.catalogue import DEFAULT_MEASUREMENTS
 from common.meter_state import DesiredState
 from common.secret import Secret
 from common.store.errors import BadWish
-from common.store.model import MeasurementWish
+from common.store.model import MeasurementWish, MeterWish
 from tests.support.installation import wish
 
 LEAST: dict[str, object] = {"name": "m", "ip_address": "10.0.0.1"}
+
+
+def new_meter(body: object) -> MeterWish:
+    return completing.new_meter(NewMeter.read(body))
+
+
+def replaced_meter(body: object, current: MeterWish) -> MeterWish:
+    return completing.replaced_meter(NewMeter.read(body), current)
+
+
+def changed_meter(body: object, current: MeterWish) -> MeterWish:
+    return completing.changed_meter(MeterChange.read(body), current)
 
 
 def test_name_and_address_are_enough() -> None:
@@ -209,7 +224,7 @@ def test_a_bad_change_is_refused_by_its_field(body: dict[str, object], field: st
 )
 def test_bad_options_of_a_command_are_refused(query: dict[str, str], body: object, field: str) -> None:
     with pytest.raises(BadWish) as caught:
-        command_options(query, body)
+        _ = Patience.read(query), CommandBody.read(body)
     assert caught.value.field == field
 
 
@@ -224,5 +239,5 @@ def test_bad_options_of_a_command_are_refused(query: dict[str, str], body: objec
 )
 def test_a_bad_page_is_refused(query: dict[str, str], field: str) -> None:
     with pytest.raises(BadWish) as caught:
-        page(query)
+        Page.read(query)
     assert caught.value.field == field

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.payloads import READ_ONLY, changed_meter, command_options, new_meter
+from admin_api.completing import changed_meter, new_meter
+from admin_api.schemas.commands import CommandBody, Patience
+from admin_api.schemas.meters import READ_ONLY, MeterChange, NewMeter
 from common.store.errors import BadWish
 from common.store.rules import check
 from tests.support.installation import wish
@@ -62,19 +64,18 @@ def _refused(read: Callable[[], object]) -> str | None:
 
 @given(BODIES)
 def test_a_body_is_a_meter_or_names_a_field(body: object) -> None:
-    assert _refused(lambda: check(new_meter(body))) != ""
+    assert _refused(lambda: check(new_meter(NewMeter.read(body)))) != ""
 
 
 @given(BODIES)
 def test_a_body_is_a_change_or_names_a_field(body: object) -> None:
-    assert _refused(lambda: check(changed_meter(body, wish()))) != ""
+    assert _refused(lambda: check(changed_meter(MeterChange.read(body), wish()))) != ""
 
 
 @given(JSON, st.text(max_size=20))
 def test_options_are_bounded_or_name_a_field(body: object, wait: str) -> None:
     def bounded() -> None:
-        options = command_options({"wait": wait}, body)
-        assert 0 <= options.wait_s <= 30
-        assert 1 <= options.timeout_s <= 300
+        assert 0 <= Patience.read({"wait": wait}).wait <= 30
+        assert 1 <= CommandBody.read(body).timeout_s <= 300
 
     assert _refused(bounded) != ""

@@ -1,0 +1,55 @@
+"""Alarms: what narrows a list of them, and how they are answered."""
+
+from pydantic import JsonValue
+
+from admin_api.schemas.shape import EXACT, Answer, Field, Flag, Instant, Page, Query, Text, Time
+from common.store.model import Severity
+
+
+class AlarmPath(Query):
+    """Which alarm."""
+
+    number: int = Field(ge=0, le=EXACT)
+
+
+class AlarmQuery(Page):
+    """Which alarms."""
+
+    acknowledged: Flag | None = None
+    active: Flag | None = Field(None, description="Whether the condition lasts.")
+    severity: Severity | None = None
+    category: Text | None = None
+    meter_id: Text | None = Field(None, description="A meter's row id, uid or name.")
+    meter: Text | None = Field(None, description="The same.")
+    since: Instant | None = Field(None, description="Raised then or later.")
+
+
+class AlarmAnswer(Answer):
+    """One episode of an alarm."""
+
+    id: int
+    meter_id: int | None
+    meter_uid: str | None
+    severity: Severity
+    category: str
+    message: str
+    details: dict[str, JsonValue]
+    dedup_key: str
+    count: int
+    active: bool
+    acknowledged: bool
+    raised_at: Time
+    updated_at: Time
+    cleared_at: Time | None
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+
+
+class AlarmPage(Answer):
+    """A page of alarms, newest first."""
+
+    items: list[AlarmAnswer]
+    total: int
+    limit: int
+    offset: int
+    next_offset: int | None
