@@ -27,6 +27,7 @@ from supervisor_qos.alarm_notes import AlarmNotes
 from supervisor_qos.episodes import View
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
+from supervisor_qos.keeping import Keeping
 from supervisor_qos.ledger import Ledger, Start
 from supervisor_qos.measuring import Look, Measuring
 from supervisor_qos.observer import Observer
@@ -47,6 +48,8 @@ TIDY_MS: Final = 60_000
 RESTORED_MS: Final = 60_000  # so long it is told that the store was made anew; its alarm then stays in the history
 MEASURED_MS: Final = 60_000  # between two writings of what was measured
 TRIM_MS: Final = 3_600_000
+HISTORY_MS: Final = 1000  # between two looks for minutes that are over
+TRIM_HISTORY_MS: Final = 60_000  # as much goes then as came in a minute
 RETRY_MS: Final = 10_000  # what failed is not left for an hour, or its alarm would last as long
 CLOCK_MS: Final = 5000
 BURY_AFTER_MS: Final = (
@@ -75,6 +78,7 @@ class Parts:
     orders: Orders
     synchronised: Callable[[], bool]
     notes: AlarmNotes
+    keeping: Keeping
 
 
 @dataclass(slots=True)
@@ -105,6 +109,7 @@ class Loop:
         while not stop.is_set and not stop.orphaned():
             self.turn()
         self._guard("measured", self._write_measured)
+        self._guard("history", lambda: self.parts.keeping.finish(self._tb_keys()))
 
     def turn(self) -> None:
         """Listen for a moment, then do what is due."""
@@ -119,7 +124,9 @@ class Loop:
         self._when_due("measured", MEASURED_MS, self._write_measured)
         self._when_due("report", REPORT_MS, self._report)
         self._when_due("tidy", TIDY_MS, self.tidy)
-        self._when_due("trim", TRIM_MS, self.parts.store.trim)
+        self._when_due("history", HISTORY_MS, self._keep_history)
+        self._when_due("trim", TRIM_MS, lambda: self._trim("trim", self.parts.store.trim))
+        self._when_due("trim_history", TRIM_HISTORY_MS, lambda: self._trim("trim_history", self._trim_history))
 
     def _notice_gap(self) -> None:
         now = self.parts.clock.boottime_ms()
@@ -219,6 +226,17 @@ class Loop:
         self.counters["periods_forgotten"] = self.measuring.forgotten
         self.parts.store.periods.add(self.measuring.meters, self.measuring.system)
         self.measuring.written()
+
+    def _keep_history(self) -> None:
+        if self.parts.keeping.turn(self.parts.clock.wall_ms(), self._tb_keys):
+            self.due["history"] = 0  # the rest at the next turns, a batch at each
+
+    def _trim_history(self) -> bool:
+        return self.parts.store.history.trim(self.parts.clock.wall_ms())
+
+    def _trim(self, name: str, forget: Callable[[], bool]) -> None:
+        if forget():
+            self.due[name] = 0  # a batch at each turn: nobody waits long for the store
 
     def _look_at_processes(self) -> None:
         parts, now_s = self.parts, self.last_turn_ms / 1000
@@ -340,7 +358,7 @@ class Loop:
             "clock_synchronised": self.clock_synchronised,
             "programs": {name: [str(item.state), item.pid] for name, item in self.table.items() if not uid_of(name)},
             "meters": dict(self._by_state()),
-            "counters": {**self.counters, **refused, **self.measuring.took},
+            "counters": {**self.counters, **refused, **self.measuring.took, **self.parts.keeping.counters},
             "gauges": usage(),
         }
 

@@ -25,6 +25,7 @@ from common.settings import Settings
 from common.store.engine import open_from_settings
 from common.supervisord import SOCKET_NAME, Supervisord
 from supervisor_qos.alarm_notes import AlarmNotes
+from supervisor_qos.keeping import Keeping
 from supervisor_qos.kernel_clock import is_synchronised
 from supervisor_qos.ledger import Ledger
 from supervisor_qos.loop import Loop, Parts
@@ -107,6 +108,7 @@ def wire(settings: Settings) -> Parts:
         orders=Orders(store, clock, bus.to_worker, bus.to_publisher),
         synchronised=is_synchronised,
         notes=AlarmNotes(store, clock, _named_at_broker(settings), bus.to_publisher),
+        keeping=Keeping(store.history, observer.folding),
     )
 
 

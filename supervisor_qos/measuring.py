@@ -31,9 +31,10 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "hdlc_errors": ("bad_frames", "out_of_sequence"),
     "dropped": ("dropped_disk_full",),
     "backfilled": ("backfilled",),
+    **{name: (name,) for name in ("frames_sent", "frames_received", "octets_sent", "octets_received")},
 }
 """Counts of a period, and the counters of a worker's heartbeat that they are made of."""
-SYSTEM_COUNTERS: Final = ("mqtt_disconnects", "mqtt_sessions")
+SYSTEM_COUNTERS: Final = ("mqtt_disconnects", "mqtt_sessions", "mqtt_messages", "mqtt_octets")
 DELIVERIES: Final = ("taken", "delivered", "dropped")
 JOURNALED: Final = "taken"  # the worker's own counter of that name
 NOTHING: Final = Delivery()

@@ -16,6 +16,7 @@ from common.envelope import Envelope, Kind, decode
 from common.errors import BridgeError
 from common.heartbeat import Delivery, PublisherBeat, WorkerBeat
 from common.reading import Reading, Source
+from supervisor_qos.folding import Folding
 from supervisor_qos.health import NEVER_S, Ages, pending_since
 
 MAX_METERS: Final = 20_000  # more uids than this are not ours
@@ -49,7 +50,7 @@ class Latest:
 
 @dataclass(slots=True)
 class Observer:
-    """See the module's text. ``latest``, ``results`` and ``diagnostics`` are emptied by whoever takes them."""
+    """See the module's text. ``latest``, ``results``, ``diagnostics`` and ``folding`` are emptied by whoever takes."""
 
     workers: dict[bytes, Worker] = field(default_factory=dict)
     publisher: PublisherBeat = field(default_factory=PublisherBeat)
@@ -58,6 +59,7 @@ class Observer:
     results: list[tuple[str, CommandResult]] = field(default_factory=list)
     diagnostics: list[tuple[bytes, Diagnostic]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    folding: Folding = field(default_factory=Folding)
 
     def take(self, octets: bytes, now_ms: int) -> None:
         """Take in one message."""
@@ -113,8 +115,11 @@ class Observer:
 
     def _keep_latest(self, envelope: Envelope) -> None:
         reading = Reading.from_body(envelope.body)
-        if envelope.uid not in self.workers or reading.source is Source.PROFILE:
-            return  # its heartbeat comes first or soon; rows of a load profile are no sign that the meter is read
+        if envelope.uid not in self.workers:
+            return  # its heartbeat comes first or soon
+        self.folding.take(envelope.uid, envelope.ts_ms, reading)
+        if reading.source is Source.PROFILE:
+            return  # rows of a load profile are no sign that the meter is read
         worker = self.workers[envelope.uid]
         if reading.quantities:
             self.workers[envelope.uid] = replace(worker, read_ms=max(worker.read_ms, envelope.boot_ms))

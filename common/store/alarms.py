@@ -7,7 +7,7 @@ not acknowledge; what gets worse has to be acknowledged anew. At most one unclea
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, insert, select, update
 
 from common.clock import Clock
 from common.store.audit import note
@@ -17,13 +17,12 @@ from common.store.model import AlarmFilter, AlarmRow, AlarmStep, Change, Severit
 from common.store.tables import alarms, meters
 
 MAX_PAGE: Final = 1000
-KEPT_MS: Final = 90 * 86_400_000  # cleared alarms are kept for 90 days
 _ANY: Final = AlarmFilter()
 _RANK: Final = tuple(str(severity) for severity in Severity)
 
 
 class Alarms:
-    """The alarms of the last 90 days."""
+    """All alarms: those that last, and cleared ones as long as they are kept."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -106,11 +105,6 @@ class Alarms:
             if seen.rowcount:
                 note(connection, now, by, "alarm.acknowledge", str(number), {})
         return self.get(number)
-
-    def trim(self, now_ms: int) -> None:
-        """Forget what was cleared 90 days ago."""
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(alarms).where(alarms.c.cleared_at < now_ms - KEPT_MS))
 
 
 def _write(connection: Connection, step: AlarmStep, now: int) -> int | None:

@@ -7,7 +7,7 @@ AuditRow values, newest first. Bounded by age and by number.
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select
 
 from common.clock import Clock
 from common.redaction import redacted
@@ -16,8 +16,6 @@ from common.store.model import AuditFilter, AuditRow
 from common.store.tables import audit
 
 MAX_PAGE: Final = 1000
-KEPT_MS: Final = 400 * 86_400_000  # a year and what an auditor needs to come round
-MAX_ROWS: Final = 500_000  # some 100 MB; whoever makes more in 400 days changes something every minute
 
 
 class Audit:
@@ -47,15 +45,6 @@ class Audit:
             total = int(connection.execute(select(func.count()).select_from(audit).where(*where)).scalar_one())
             rows = connection.execute(query).all()
         return [AuditRow(row.id, row.at_ms, row.actor, row.action, row.subject, row.details) for row in rows], total
-
-    def trim(self, now_ms: int) -> None:
-        """Forget what is older than its retention, and the oldest beyond MAX_ROWS."""
-        oldest = select(audit.c.id).order_by(audit.c.id.desc()).offset(MAX_ROWS).limit(1)
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(audit).where(audit.c.at_ms < now_ms - KEPT_MS))
-            last = connection.execute(oldest).scalar()
-            if last is not None:
-                connection.execute(delete(audit).where(audit.c.id <= last))
 
 
 def note(

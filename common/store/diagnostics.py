@@ -1,6 +1,6 @@
 """Diagnostics of the line: what went wrong between a worker and its meter, with the frames around it.
 
-Written by supervisor_qos in batches, read by API and command line. Bounded: the newest 200 of each meter, 30 days.
+Written by supervisor_qos in batches, read by API and command line. Bounded: the newest 200 of each meter.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,11 @@ from common.store.model import DiagnosticRow, FrameRow, Severity
 from common.store.tables import dlms_diagnostics as table
 
 MAX_PER_METER: Final = 200
-KEPT_MS: Final = 30 * 86_400_000
 Batch = Sequence[tuple[bytes, Diagnostic]]
 
 
 class Diagnostics:
-    """The diagnostics of the last 30 days."""
+    """The diagnostics of the line, as long as they are kept."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,11 +38,6 @@ class Diagnostics:
         newest = query.order_by(table.c.at_ms.desc(), table.c.id.desc()).limit(min(limit, MAX_PER_METER))
         with self._database.begin(Way.READ) as connection:
             return [_row(row) for row in connection.execute(newest).mappings()]
-
-    def trim(self, now_ms: int) -> None:
-        """Forget what happened 30 days ago."""
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(table).where(table.c.at_ms < now_ms - KEPT_MS))
 
 
 def _cut(connection: Connection, uid: bytes) -> None:

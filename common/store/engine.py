@@ -4,22 +4,27 @@ In: a SQLAlchemy URL and the vault for its secrets. Out: a ``Store`` whose parts
 nothing; the first use does. Only ``upgrade`` loads Alembic.
 """
 
+from typing import Final
+
 from sqlalchemy import func, select
 
 from common.clock import Clock, SystemClock
-from common.settings import Settings
+from common.settings import Settings, StoreSettings
 from common.store.alarms import Alarms
 from common.store.audit import Audit
 from common.store.commands import Commands
 from common.store.database import Database, Way
 from common.store.diagnostics import Diagnostics
+from common.store.history import History
 from common.store.lines import Resolve, resolve
 from common.store.meters import Meters
 from common.store.notices import Notices
 from common.store.overview import Overview
 from common.store.periods import Periods
+from common.store.retention import Retention
 from common.store.safekeeping import Keeper, needs_restoring
 from common.store.sessions import Sessions
+from common.store.sight import Sights
 from common.store.starts import Starts
 from common.store.states import States
 from common.store.tables import tokens
@@ -27,11 +32,15 @@ from common.store.tokens import Tokens
 from common.store.users import Users
 from common.vault import Vault
 
+_USUAL: Final = StoreSettings()
+
 
 class Store:
     """All parts of the store over one database; safe in several threads, processes and after a fork."""
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, resolve_hosts: Resolve) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, resolve_hosts: Resolve, bounds: StoreSettings
+    ) -> None:
         self._database = database
         self._clock = clock
         self._keeper = None if database.file is None else Keeper(database.file)
@@ -42,12 +51,15 @@ class Store:
         self.diagnostics = Diagnostics(database)
         self.notices = Notices(database)
         self.starts = Starts(database)
-        self.periods = Periods(database)
+        self.periods = Periods(database, bounds)
+        self.history = History(database, clock, bounds)
+        self._retention = Retention(database, bounds)
         self.tokens = Tokens(database, clock)
         self.users = Users(database, clock)
         self.sessions = Sessions(database, clock)
         self.audit = Audit(database, clock)
         self.overview = Overview(database)
+        self.sights = Sights(database)
 
     def wishes_version(self) -> int:
         """Return a number that changes with every wish; cheap enough to be asked several times a second."""
@@ -90,28 +102,32 @@ class Store:
         with self._database.begin(Way.READ) as connection:
             connection.execute(select(func.count()).select_from(tokens)).scalar_one()
 
-    def trim(self) -> None:
-        """Forget what is older than its retention; to be called about once an hour."""
+    def trim(self) -> bool:
+        """Forget a batch of what is beyond its bounds; return whether there may be more.
+
+        To be called about once an hour, and again while there is more; the history of readings about once a minute.
+        """
         now = self._clock.wall_ms()
-        self.commands.trim(now)
-        self.alarms.trim(now)
-        self.diagnostics.trim(now)
-        self.notices.trim(now)
-        self.starts.trim(now)
-        self.periods.trim(now)
         self.sessions.trim(now)
-        self.audit.trim(now)
+        return True in [self._retention.trim(now), self.periods.trim(now), self.history.trim(now)]
 
     def close(self) -> None:
         """Close the connections of this process; the store may be used again."""
         self._database.close()
 
 
-def open_store(url: str, vault: Vault, *, clock: Clock | None = None, resolve_hosts: Resolve = resolve) -> Store:
-    """Return the store behind a URL, unconnected."""
-    return Store(Database(url), vault, clock or SystemClock(), resolve_hosts)
+def open_store(
+    url: str,
+    vault: Vault,
+    *,
+    clock: Clock | None = None,
+    resolve_hosts: Resolve = resolve,
+    bounds: StoreSettings = _USUAL,
+) -> Store:
+    """Return the store behind a URL, unconnected; ``bounds`` say how long what grows is kept."""
+    return Store(Database(url), vault, clock or SystemClock(), resolve_hosts, bounds)
 
 
 def open_from_settings(settings: Settings) -> Store:
     """Return the store of an installation, its master key loaded; raise BadKey."""
-    return open_store(settings.store_url, Vault.load(settings.paths.master_key))
+    return open_store(settings.store_url, Vault.load(settings.paths.master_key), bounds=settings.store)

@@ -356,7 +356,8 @@ class MeterCounts:
     """What was measured of one meter since a time, summed over periods; ``since_ms``: where the first of them begins.
 
     ``cycles`` are those that brought a value, ``overdue`` the readings that waited for the broker for more than a
-    minute when last looked at. The other names are explained in docs/OPERATIONS.md ("How the figures are made").
+    minute when last looked at, frames and octets those of the meter's line. The other names are explained in
+    docs/OPERATIONS.md ("How the figures are made").
     """
 
     since_ms: int = 0
@@ -375,6 +376,10 @@ class MeterCounts:
     delivered: int = 0
     dropped: int = 0
     backfilled: int = 0
+    frames_sent: int = 0
+    frames_received: int = 0
+    octets_sent: int = 0
+    octets_received: int = 0
     overdue: int = 0
 
 
@@ -388,3 +393,5 @@ class SystemCounts:
     mqtt_sessions: int = 0
     unplanned_starts: int = 0
     publisher_silent_ms: int = 0
+    mqtt_messages: int = 0
+    mqtt_octets: int = 0

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.store.database import Database, Way
 from common.store.tables import notices
 
-KEPT_MS: Final = 97 * 86_400_000  # longer than alarms are kept: what is forgotten here would be told again
 GIVEN_UP: Final = 0  # instead of the time of sending
 MAX_ERROR: Final = 300
 CHUNK: Final = 500
@@ -88,11 +87,6 @@ class Notices:
         query = select(notices.c.sent_ms).where(notices.c.channel == channel, notices.c.sent_ms >= since_ms).distinct()
         with self._database.begin(Way.READ) as connection:
             return sorted(connection.execute(query.where(notices.c.sent_ms > GIVEN_UP)).scalars())
-
-    def trim(self, now_ms: int) -> None:
-        """Forget what is older than any alarm."""
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(notices).where(notices.c.created_ms < now_ms - KEPT_MS))
 
     def _mark(self, numbers: Sequence[int], values: dict[str, object]) -> None:
         with self._database.begin(Way.WISH) as connection:

@@ -1,13 +1,9 @@
 """Every start of a worker, whoever caused it: what its budget is counted against."""
 
-from typing import Final
-
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, insert, select
 
 from common.store.database import Database, Way
 from common.store.tables import starts
-
-KEPT_MS: Final = 7 * 86_400_000  # the longest window that a budget may have is a day
 
 
 class Starts:
@@ -35,8 +31,3 @@ class Starts:
             for uid, started_ms in connection.execute(query):
                 found.setdefault(uid, []).append(started_ms)
         return found
-
-    def trim(self, now_ms: int) -> None:
-        """Forget what happened a week ago."""
-        with self._database.begin(Way.STATE) as connection:
-            connection.execute(delete(starts).where(starts.c.at_ms < now_ms - KEPT_MS))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from common.store.alarms import KEPT_MS
 from common.store.engine import Store
 from common.store.errors import NoSuchAlarm
 from common.store.model import AlarmFilter, AlarmStep, Change, Severity
@@ -84,14 +83,6 @@ def test_a_page_knows_how_many_there_are(store: Store) -> None:
         _raise(store, f"disk:{number}")
     rows, total = store.alarms.list(limit=2, offset=1)
     assert ([row.id for row in rows], total) == ([4, 3], 5)
-
-
-def test_what_was_cleared_long_ago_is_forgotten(store: Store) -> None:
-    _raise(store)
-    store.alarms.clear(KEY)
-    _raise(store)
-    store.alarms.trim(NOON_MS + KEPT_MS + 1)
-    assert [row.cleared_at for row in store.alarms.list()[0]] == [None]
 
 
 def _step(change: Change, severity: Severity = Severity.WARNING, count: int = 1) -> AlarmStep:

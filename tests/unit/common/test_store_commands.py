@@ -3,7 +3,7 @@
 import pytest
 
 from common.command import BACKFILL, CANCELLED, DISCOVER, SCAN, SYSTEM_UID
-from common.store.commands import KEPT_MS, MAX_SCANS, MAX_UNFINISHED
+from common.store.commands import MAX_SCANS, MAX_UNFINISHED
 from common.store.engine import Store
 from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
 from common.store.model import CommandState
@@ -60,18 +60,6 @@ def test_a_meter_has_a_bounded_number_of_unfinished_commands(store: Store, clock
     store.commands.insert(b"\x01" * 16, "read", actor="test")
     clock.sleep(1.0)
     store.commands.insert(UID, "read", actor="test")
-
-
-def test_finished_commands_are_forgotten_after_a_week(store: Store) -> None:
-    number = store.commands.insert(UID, "read", actor="test")
-    waiting = store.commands.insert(UID, "read", actor="test")
-    store.commands.finish(number, ok=True)
-    store.commands.trim(NOON_MS + KEPT_MS)
-    assert store.commands.get(number)
-    store.commands.trim(NOON_MS + KEPT_MS + 1)
-    with pytest.raises(NoSuchCommand):
-        store.commands.get(number)
-    assert store.commands.get(waiting)
 
 
 def test_a_job_that_nobody_has_begun_is_cancelled_at_once(store: Store) -> None:

@@ -1,10 +1,10 @@
 """Diagnostics of the line in the store: order, bounds, what is forgotten."""
 
 from common.diagnostic import Diagnostic, LineFrame
-from common.store.diagnostics import KEPT_MS, MAX_PER_METER
+from common.store.diagnostics import MAX_PER_METER
 from common.store.engine import Store
 from common.store.model import FrameRow, Severity
-from tests.support.installation import NOON_MS, StillClock
+from tests.support.installation import NOON_MS
 
 UID, OTHER = bytes(range(16)), bytes(16)
 
@@ -36,9 +36,3 @@ def test_a_meter_keeps_its_newest_two_hundred_and_costs_no_other(store: Store) -
     assert len(rows) == MAX_PER_METER
     assert rows[-1].at_ms == NOON_MS + 50
     assert len(store.diagnostics.list(OTHER)) == 1
-
-
-def test_what_is_older_than_thirty_days_is_forgotten(store: Store, clock: StillClock) -> None:
-    store.diagnostics.write([(UID, _event(NOON_MS - KEPT_MS - 1)), (UID, _event())])
-    store.trim()
-    assert [row.at_ms for row in store.diagnostics.list(UID)] == [NOON_MS]

@@ -1,7 +1,6 @@
 """Starts of workers: counted per worker and window, given back in order, forgotten in the end."""
 
 from common.store.engine import Store
-from common.store.starts import KEPT_MS
 
 A, B = bytes(16), b"\x01" * 16
 
@@ -17,9 +16,3 @@ def test_recent_starts_come_back_ascending_by_worker(store: Store) -> None:
     for uid, at_ms in ((A, 300), (B, 250), (A, 200), (A, 100)):
         store.starts.record(uid, 7, at_ms, "unplanned")
     assert store.starts.recent(200) == {A: [200, 300], B: [250]}
-
-
-def test_what_happened_a_week_ago_is_forgotten(store: Store) -> None:
-    store.starts.record(A, 7, 100, "unplanned")
-    store.starts.trim(100 + KEPT_MS + 1)
-    assert store.starts.since(A, 0) == 0

@@ -5,7 +5,6 @@ from dataclasses import replace
 from common.meter_state import MeterState
 from common.store.engine import Store
 from common.store.model import ComponentRow, LatestRow, MeterStateRow
-from common.store.starts import KEPT_MS
 
 UID, OTHER = bytes(16), bytes(15) + b"\x01"
 STATE = MeterStateRow(
@@ -78,5 +77,3 @@ def test_starts_are_counted_per_worker_and_time(store: Store) -> None:
         store.starts.record(UID, 1, at_ms, "exit")
     store.starts.record(OTHER, 2, 300, "exit")
     assert (store.starts.since(UID, 200), store.starts.since(UID, 301), store.starts.since(OTHER, 0)) == (2, 0, 1)
-    store.starts.trim(KEPT_MS + 200)
-    assert store.starts.since(UID, 0) == 2
