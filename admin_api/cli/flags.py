@@ -24,14 +24,14 @@ def moment(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return None if text is None else moment_ms(text, SystemClock().wall_ms())
 
 
-def since_option(help: str) -> Callable[[Command], Command]:  # noqa: A002  # as click calls it
+def since_option(told: str) -> Callable[[Command], Command]:
     """Give a command ``--since T`` (``since_ms``)."""
-    return click.option("--since", "since_ms", callback=moment, metavar="T", help=f"{help} {SYNTAX}.")
+    return click.option("--since", "since_ms", callback=moment, metavar="T", help=f"{told} {SYNTAX}.")
 
 
-def until_option(help: str) -> Callable[[Command], Command]:  # noqa: A002  # as click calls it
+def until_option(told: str) -> Callable[[Command], Command]:
     """Give a command ``--until T`` (``until_ms``)."""
-    return click.option("--until", "until_ms", callback=moment, metavar="T", help=help)
+    return click.option("--until", "until_ms", callback=moment, metavar="T", help=told)
 
 
 def limit_option(default: int = 100, most: int = MAX_LIMIT, told: str = "newest first") -> Callable[[Command], Command]:

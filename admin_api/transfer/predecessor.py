@@ -14,6 +14,7 @@ from typing import Final
 from admin_api.schemas.shape import BadPayload
 from admin_api.transfer.rows import MAX_ROWS, BadImport, Row, refuse_too_many
 
+Columns = Mapping[str, object]
 MAGIC: Final = b"SQLite format 3\x00"
 MAX_MEASURED: Final = 200  # lines of one meter's configuration; the store takes fewer
 PATIENCE_S: Final = 5.0
@@ -68,26 +69,29 @@ def parse_database(path: Path) -> list[Row]:
             measured = _measured(database)
     except sqlite3.Error as error:
         raise BadImport("file", f"not the database of an earlier system: {error}") from None
-    return [_row(number, meter, measured) for number, meter in enumerate(meters, 1)]
+    return [_row(number, _columns(meter), measured) for number, meter in enumerate(meters, 1)]
 
 
-def _measured(database: sqlite3.Connection) -> Mapping[object, Sequence[sqlite3.Row]]:
+def _columns(row: sqlite3.Row) -> Columns:
+    return {str(name).lower(): value for name, value in dict(row).items()}
+
+
+def _measured(database: sqlite3.Connection) -> Mapping[object, Sequence[Columns]]:
     """Return what is read of each meter, by the meter's id; nothing where there is no such table."""
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meter_configs'").fetchone():
         return {}
-    found: dict[object, list[sqlite3.Row]] = {}
+    found: dict[object, list[Columns]] = {}
     for row in database.execute("SELECT * FROM meter_configs LIMIT ?", (MAX_ROWS * MAX_MEASURED,)):
-        if "meter_id" in row.keys():  # noqa: SIM118  # a sqlite3.Row iterates over its values
-            found.setdefault(row["meter_id"], []).append(row)
+        columns = _columns(row)
+        found.setdefault(columns.get("meter_id"), []).append(columns)
     return found
 
 
-def _row(number: int, meter: sqlite3.Row, measured: Mapping[object, Sequence[sqlite3.Row]]) -> Row:
+def _row(number: int, meter: Columns, measured: Mapping[object, Sequence[Columns]]) -> Row:
     fields = _fields(meter, SYNONYMS)
     if fields.get("password"):
         fields.setdefault("authentication", "lls")
-    columns = {name.lower(): meter[name] for name in meter.keys()}  # noqa: SIM118  # as above
-    items = [_fields(item, MEASURED) for item in measured.get(columns.get("id"), ())]
+    items = [_fields(item, MEASURED) for item in measured.get(meter.get("id"), ())]
     if items:
         fields["measurements"] = items
     sealed = next((name for name in ("password", "tb_token") if str(fields.get(name, "")).startswith(_FERNET)), "")
@@ -97,9 +101,8 @@ def _row(number: int, meter: sqlite3.Row, measured: Mapping[object, Sequence[sql
     return Row(number, fields)
 
 
-def _fields(row: sqlite3.Row, synonyms: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Return the fields that a row has under any of their names; what is NULL or empty says nothing."""
-    columns = {name.lower(): row[name] for name in row.keys()}  # noqa: SIM118  # as above
+def _fields(columns: Columns, synonyms: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """Return the fields that columns have under any of their names; what is NULL or empty says nothing."""
     found: dict[str, object] = {}
     for name, others in synonyms.items():
         value = next((columns[other] for other in others if columns.get(other) not in {None, ""}), None)
