@@ -6,6 +6,7 @@ Nothing is connected yet, so that the application may be preloaded and forked.
 import sys
 
 from admin_api.app import create_app
+from admin_api.listening import check
 from admin_api.metrics import page_of
 from common import logs
 from common.clock import SystemClock
@@ -17,6 +18,7 @@ from common.store.engine import open_from_settings
 logs.start()
 try:
     _settings = load()
+    check(_settings)
     app = create_app(open_from_settings(_settings), _settings, SystemClock())
     page_of(app).background = True
 except Hopeless as error:

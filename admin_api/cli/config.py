@@ -5,9 +5,11 @@ from dataclasses import fields, is_dataclass
 
 import click
 
+from admin_api.addresses import networks
 from admin_api.cli.access import settings, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_pairs
+from admin_api.listening import check as check_listening
 from common.notify_urls import urls
 from common.secret import Secret
 
@@ -23,6 +25,8 @@ def check(as_json: bool) -> int:
     """Read settings as every program does and show them, secrets hidden; a wrong one is named."""
     found = settings()
     urls(found)
+    check_listening(found)
+    networks(found.api.trusted_proxies)
     names = [item.name for item in fields(found) if item.name != "paths"]
     sections = {name: _table(getattr(found, name)) for name in names}
     if as_json:

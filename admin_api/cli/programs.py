@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from admin_api.listening import files, speaks_tls
 from common.notify_urls import is_configured
 from common.paths import Paths
 from common.settings import Settings
@@ -85,8 +86,14 @@ def gunicorn_conf(settings: Settings) -> str:
         "worker_tmp_dir": str(settings.paths.run / API_DIRECTORY),
         "control_socket_disable": True,
         "proc_name": "dlms-bridge-api",
+        "preload_app": True,  # its processes share what they count by (admin_api.throttle), and most of their memory
     }
-    return "".join(f"{name} = {value!r}\n" for name, value in values.items())
+    lines = [f"{name} = {value!r}\n" for name, value in values.items()]
+    if speaks_tls(settings):
+        certificate, key = files(settings)
+        lines += [f"certfile = {str(certificate)!r}\n", f"keyfile = {str(key)!r}\n"]
+        lines.append("from admin_api.listening import gunicorn_context as ssl_context\n")
+    return "".join(lines)
 
 
 def _simulator(settings: Settings, scripts: Path) -> list[str]:

@@ -20,6 +20,8 @@ from admin_api.cli.notify import STOPPING, Notifier
 from admin_api.cli.output import show_error, show_line
 from admin_api.cli.product import DidNotStart, Product
 from admin_api.cli.watch import Watch
+from admin_api.listening import check as check_listening
+from admin_api.listening import speaks_tls
 from common import settings as configuration
 from common.clock import Clock, SystemClock
 from common.errors import Again, Barred, BridgeError, Hopeless
@@ -100,7 +102,8 @@ def _wait(keeper: Keeper, stop: StopFlag, clock: Clock, watch: Watch | None) -> 
 
 
 def check_ports(settings: Settings) -> None:
-    """Raise PortTaken when something else has a port of ours."""
+    """Raise PortTaken when something else has a port of ours, BadSettings when the API may not listen there."""
+    check_listening(settings)
     wanted = [("api", settings.api.host, settings.api.port)]
     if settings.embedded.broker:
         wanted.append(("embedded broker", embedded.LOOPBACK, settings.embedded.broker_port))
@@ -131,7 +134,8 @@ def where_to_look(settings: Settings, prepared: Prepared) -> Iterator[str]:
         yield f"  readings   mosquitto_sub -h {mqtt.host} -p {mqtt.port} -t '{_topic_filter(settings)}' -v"
     yield f"             {command} follow"
     yield f"  meters     {command} list | status ID | add NAME --host HOST"
-    yield f"  API        http://{api.host}:{api.port}/api/meters   (health: /health, metrics: /metrics)"
+    scheme = "https" if speaks_tls(settings) else "http"
+    yield f"  API        {scheme}://{api.host}:{api.port}/api/meters   (health: /health, metrics: /metrics)"
     if prepared.token is not None:
         yield f"  token      {prepared.token.reveal()}   (admin; shown this once: Authorization: Bearer …)"
     else:
