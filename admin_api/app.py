@@ -9,13 +9,30 @@ from typing import Final
 from flask import Flask, Response, request
 from flask_openapi3.openapi import OpenAPI
 
-from admin_api import access, alarms, docs, health, meters, metrics, quality, workers
+from admin_api import (
+    access,
+    alarms,
+    configuration,
+    docs,
+    health,
+    live_values,
+    logs,
+    meters,
+    metrics,
+    network,
+    quality,
+    readings,
+    remote,
+    transferring,
+    workers,
+)
 from admin_api.addresses import networks
 from admin_api.answers import NEWER
 from admin_api.auth import guard
 from admin_api.bodies import ApiRequest, arrived, check_json
 from admin_api.context import EXTENSION, MAX_BODY, Area, Route, Services
 from admin_api.exposition import StoreCollector
+from admin_api.live.hub import Hub
 from admin_api.metrics_page import MetricsPage
 from admin_api.openapi import blueprint, document, new_app, takes
 from admin_api.problems import install
@@ -29,7 +46,8 @@ from common.store.engine import Store
 AREAS: Final = (
     *(meters.AREA, workers.AREA, alarms.AREA, quality.AREA, metrics.AREA, metrics.SCRAPED),
     *(health.AREA, health.SYSTEM),
-    access.AREA,
+    *(configuration.AREA, transferring.AREA, readings.AREA, network.AREA, logs.AREA, live_values.AREA),
+    *(access.AREA, remote.AREA),
     docs.AREA,
 )
 PREFIXES: Final = {"": "/api", NEWER: "/api/v1"}  # of a blueprint's name to that of its paths; the first is described
@@ -53,11 +71,12 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, check_answers:
     app.extensions[EXTENSION] = Services(
         store, settings, clock, Throttle(clock), networks(settings.api.trusted_proxies)
     )
+    app.extensions[live_values.HUB] = Hub(store, clock, live_values.share(settings.api))
     collector = StoreCollector(store, clock, settings.paths.root, settings.supervision)
     app.extensions[metrics.PAGE] = MetricsPage(collector, clock)
     areas = [area for area in AREAS if area is not docs.AREA or settings.api.docs]
     routes = _registered(app, areas)
-    app.extensions[docs.DOCUMENT] = docs.Cached(lambda: document(app, _operations(areas)))
+    app.extensions[docs.DOCUMENT] = docs.Cached(lambda: document(areas, PREFIXES[""]))
     app.before_request(guard(routes))
     app.before_request(_received(routes))
     install(app)
@@ -68,6 +87,9 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, check_answers:
 def _registered(app: OpenAPI, areas: list[Area]) -> dict[str, Route]:
     """Register the areas; return their routes by endpoint."""
     routes: dict[str, Route] = {}
+    operations = [route.operation for area in areas for route in area.routes]
+    if len(set(operations)) < len(operations):
+        raise ValueError("two routes have the same operation; give one of them a name")
     for area in areas:
         made = blueprint(area)
         names = PREFIXES if area.prefixed else {"": ""}
@@ -77,15 +99,6 @@ def _registered(app: OpenAPI, areas: list[Area]) -> dict[str, Route]:
                 app.register_blueprint(made, name=f"{name}{area.name}", url_prefix=names[name])
             routes |= {f"{name}{area.name}.{route.operation}": route for route in area.routes}
     return routes
-
-
-def _operations(areas: list[Area]) -> dict[str, Route]:
-    """Return the routes by operation, of which no two have the same name."""
-    routes = [route for area in areas for route in area.routes]
-    found = {route.operation: route for route in routes}
-    if len(found) < len(routes):
-        raise ValueError("two routes have the same operation; give one of them a name")
-    return found
 
 
 def _received(routes: Mapping[str, Route]) -> Callable[[], None]:
