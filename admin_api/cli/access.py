@@ -4,7 +4,6 @@ In: the command line's context. Out: settings, an open store, or one that is onl
 a store is to be changed, or lies elsewhere than in an SQLite file: help, completion, `list` and `status` stay quick.
 """
 
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import click
 
 from admin_api.cli.main import STATE
+from admin_api.cli.refusal import this_user
 from common.errors import Hopeless
 from common.settings import Settings, load
 
@@ -27,10 +27,6 @@ Command = TypeVar("Command", bound=Callable[..., int])
 
 class NothingInstalled(Hopeless):
     """The state directory holds no installation."""
-
-
-class NotPermitted(Hopeless):
-    """The state directory, or a file in it, is another user's."""
 
 
 def shared_options(function: Command) -> Command:
@@ -87,15 +83,9 @@ def _installed() -> Settings:
     except (FileNotFoundError, NotADirectoryError):
         told = "nothing is installed here; `meterctl init`, or name it by --state"
         raise NothingInstalled(f"{found.paths.root}: {told}") from None
-    except PermissionError:
-        raise NotPermitted(f"{found.paths.root}: this user may not look into the state directory") from None
     return found
 
 
 def actor() -> str:
     """Return who acts, for the audit: the user of this shell."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as containers have them
-        name = "unknown"
-    return f"meterctl:{name}"[:MAX_ACTOR]
+    return f"meterctl:{this_user()}"[:MAX_ACTOR]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from admin_api.cli.outcome import Outcome
+from admin_api.cli.output import show_json, show_pairs
 from common import settings as configuration
 from common.paths import Paths
 from common.secret import Secret
@@ -82,13 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve `meterctl init`."""
     parser = argparse.ArgumentParser(prog="meterctl init", description="Prepare a state directory.")
     parser.add_argument("--state", metavar="DIR", help="state directory (else DLMS_BRIDGE_STATE, else ./state)")
-    prepared = prepare(parser.parse_args(argv).state)
-    root = prepared.settings.paths.root
-    print(f"state directory   {root}")
-    print(f"settings          {os.environ.get(f'{PREFIX}CONFIG') or root / CONFIG_NAME}")
-    if prepared.token is None:
-        print("admin token       made before (`meterctl token create` makes another)")
-    else:
-        print(f"admin token       {prepared.token.reveal()}   (shown this once)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    words = parser.parse_args(argv)
+    prepared = prepare(words.state)
     prepared.store.close()
+    root = prepared.settings.paths.root
+    config = os.environ.get(f"{PREFIX}CONFIG") or str(root / CONFIG_NAME)
+    token = None if prepared.token is None else prepared.token.reveal()
+    if words.json:
+        show_json({"state": str(root), "settings": config, "token": token})
+        return Outcome.DONE
+    made = "made before (`meterctl token create` makes another)" if token is None else f"{token}   (shown this once)"
+    show_pairs({"state directory": str(root), "settings": config, "admin token": made})
     return Outcome.DONE

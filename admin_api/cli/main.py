@@ -16,6 +16,7 @@ import click
 
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_error
+from admin_api.cli.refusal import refused
 from common.errors import BridgeError, Hopeless
 
 if TYPE_CHECKING:
@@ -190,6 +191,12 @@ def answer(words: list[str]) -> int:
         return Outcome.REFUSED
     except BridgeError as error:
         show_error(error, as_json="--json" in words)
+        return Outcome.REFUSED
+    except OSError as error:
+        known = refused(error)
+        if known is None:
+            raise
+        show_error(known, as_json="--json" in words)
         return Outcome.REFUSED
     except (KeyboardInterrupt, click.Abort):
         return Outcome.INTERRUPTED

@@ -192,7 +192,7 @@ def test_a_meter_removed_is_gone_from_the_list(meterctl: Meterctl) -> None:
 
 
 BAD: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "port": (("add", "a", "--host", "192.0.2.1", "--port", "70000"), "bad_wish", "port"),
+    "port": (("add", "a", "--host", "192.0.2.1", "--port", "70000"), "bad_payload", "port"),
     "host": (("add", "a", "--host", "10.0.0.256"), "bad_wish", "ip_address"),
     "name": (("add", "a/b", "--host", "192.0.2.1"), "bad_wish", "name"),
     "obis": (("add", "a", "--host", "192.0.2.1", "--measure", "x=1-1:300.7.0"), "bad_obis", "value group C"),
@@ -486,4 +486,4 @@ def test_a_change_to_nothing_is_a_change(meterctl: Meterctl, store: Store) -> No
     wish = store.meters.by_name("house 7").wish
     assert (wish.backfill, wish.load_profile) == (False, "")
     ended = meterctl("edit", "house 7", "--interval", "0", "--json")
-    assert (ended.code, ended.error["kind"]) == (2, "bad_wish")
+    assert (ended.code, ended.error["kind"]) == (2, "bad_payload")
