@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
+from common.progress import Progress
+
 SECOND_MS: Final = 1000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -60,6 +62,16 @@ class Order:
     def is_done(self) -> bool:
         """Whether nothing of it is left."""
         return self.left.length <= 0
+
+    def progress(self) -> Progress:
+        """Return how far it is, in per cent of its time."""
+        done = 100 * (self.left.begin - self.asked.begin) // max(1, self.asked.length)
+        return Progress(done, 100, f"{self.rows} rows in {self.windows} windows")
+
+    def result(self) -> dict[str, object]:
+        """Return what was done of it."""
+        done = {"rows": self.rows, "windows": self.windows, "skipped": self.skipped}
+        return {**done, "left_out_s": self.left_out / SECOND_MS}
 
 
 @dataclass(frozen=True, slots=True)

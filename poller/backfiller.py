@@ -22,7 +22,7 @@ from poller.backfill import SECOND_MS, Intent, Order, Pace, Span, State, Window
 from poller.backfill_file import FARTHEST_MS, BackfillFile
 from poller.dlms.cosem import AttributeRef
 from poller.dlms.errors import BadData
-from poller.errors import WindowOverrun
+from poller.errors import WindowOverrun, Withdrawn
 from poller.link import MeterLink
 from poller.meter_time import MeterTime
 from poller.recovery import Step, step_after
@@ -99,7 +99,7 @@ class Backfiller:
         self._limit, self._costs = 0.0, 0
         self._blames: dict[int, int] = {}
         self._left_out: dict[Span, float] = {}
-        self._wished, self._profile, self._threshold_ms = False, "", 0
+        self._wished, self._profile, self._order, self._threshold_ms = False, "", "", 0
         self._names: Mapping[AttributeRef, str] = {}
 
     def configure(self, file: WorkerFile, interval_s: float) -> None:
@@ -191,6 +191,16 @@ class Backfiller:
         self._off_until.clear()
         self._not_before = float("-inf")
 
+    def cancel(self, order_id: str) -> Mapping[str, object] | None:
+        """End a range that a person asked for; return what was done of it, None when there is no such range."""
+        order = next((each for each in self._state.orders if each.id == order_id), None)
+        if order is None:
+            return None
+        self._state = replace(self._state, orders=tuple(each for each in self._state.orders if each != order))
+        self._is_saved = False
+        self._keep(self._state)
+        return order.result()
+
     def _report(self, order_id: str) -> None:
         """Tell a person how far it is; the end always, the rest now and then."""
         for order in self._state.orders:
@@ -199,20 +209,12 @@ class Backfiller:
             now = self._clock.monotonic()
             if not order.is_done and now - self._told_at >= PROGRESS_S:
                 self._told_at = now
-                done = 100 * (order.left.begin - order.asked.begin) // max(1, order.asked.length)
-                text = f"{done} %, {order.rows} rows in {order.windows} windows"
-                self._out.answer(Command(order.id, BACKFILL), CommandResult(True, progress=text))
+                self._out.answer(Command(order.id, BACKFILL), CommandResult(True, progress=str(order.progress())))
 
     def _end_orders(self) -> None:
         """Answer what is done; what was answered and is still there after a crash is answered again."""
         for order in [each for each in self._state.orders if each.is_done]:
-            result = {
-                "rows": order.rows,
-                "windows": order.windows,
-                "skipped": order.skipped,
-                "left_out_s": order.left_out / SECOND_MS,
-            }
-            self._out.answer(Command(order.id, BACKFILL), CommandResult(True, result))
+            self._out.answer(Command(order.id, BACKFILL), CommandResult(True, order.result()))
             self._keep(replace(self._state, orders=tuple(each for each in self._state.orders if each != order)))
 
     def _fail_orders(self, kind: str, detail: str) -> None:
@@ -298,10 +300,13 @@ class Backfiller:
 
     def _fill(self, window: Window, room_s: float) -> None:
         """Read a window, say what is to come, publish it, say that it is done."""
+        self._order = window.order
         try:
             source = self._prepared()
             started = self._clock.monotonic()
             found = source.read(window.span, self._state.habits, self._names)
+        except Withdrawn:
+            return
         except BridgeError as error:
             self._failed(window, error)
             return
@@ -324,7 +329,9 @@ class Backfiller:
         return self._source
 
     def _go_on(self) -> None:
-        """Between two requests of a window: there is time for one more, or WindowOverrun is raised."""
+        """Between two requests of a window: there is time for one more, and it is still wanted; else raise why not."""
+        if self._order and all(order.id != self._order for order in self._state.orders):
+            raise Withdrawn("the range was cancelled")
         if self._clock.monotonic() > self._limit:
             raise WindowOverrun(f"the window was not read within {self._patience_s:.0f} s")
 

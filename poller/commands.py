@@ -9,7 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from common.clock import Clock
-from common.command import BACKFILL, ONCE, PING, READ, RECONNECT, TEST, Command, CommandResult
+from common.command import (
+    BACKFILL,
+    CANCEL,
+    CANCELLED,
+    DISCOVER,
+    ONCE,
+    PING,
+    READ,
+    RECONNECT,
+    TEST,
+    Command,
+    CommandResult,
+)
 from common.errors import BridgeError, Skip
 from common.reading import Reading
 from poller.cycle import Cycle
@@ -18,6 +30,8 @@ from poller.link import MeterLink
 from poller.vitals import Vitals
 
 MAX_WAITING: Final = 16  # commands that came during one exchange; a person does not type faster
+
+_CANCELLED_EARLY: Final = CommandResult(False, {}, CANCELLED, "cancelled before it began")
 
 
 class NotReadable(Skip):
@@ -53,6 +67,12 @@ class Work(Protocol):
     def backfill(self, command: Command) -> None:
         """Take a range to be read from the load profile, which is answered when it is done; raise what bars it."""
 
+    def discover(self, command: Command) -> None:
+        """Ask the meter what it has, which is answered when it is done; raise what bars it."""
+
+    def cancel(self, job: str) -> Mapping[str, object]:
+        """End a job that was taken; return what was done of it."""
+
 
 class Feedback(Protocol):
     """Where results go."""
@@ -70,8 +90,11 @@ class Desk:
         self._clock = clock
         self._vitals = vitals
         self._waiting: deque[Command] = deque()
+        self._withdrawn = ""
+        """The job that was cancelled last while it waited for its turn."""
         self._verbs: Mapping[str, Callable[[Command], Mapping[str, object] | None]] = {
             BACKFILL: self._backfill,
+            DISCOVER: self._discover,
             PING: self._ping,
             READ: self._read,
             TEST: self._test,
@@ -82,7 +105,9 @@ class Desk:
     def take(self, commands: Sequence[Command]) -> None:
         """Keep commands for their turn; what is beyond MAX_WAITING is refused at once."""
         for command in commands:
-            if len(self._waiting) >= MAX_WAITING:
+            if command.verb == CANCEL:
+                self._cancel(str(command.arguments.get("id", "")))
+            elif len(self._waiting) >= MAX_WAITING:
                 self._out.answer(command, _failed(TooMany(f"{MAX_WAITING} commands wait already")))
             else:
                 self._waiting.append(command)
@@ -95,6 +120,14 @@ class Desk:
                 self._out.answer(self._waiting[0], result)
             self._waiting.popleft()
 
+    def _cancel(self, job: str) -> None:
+        """End a job at once, also from within an exchange; one that waits for its turn is answered then."""
+        if any(command.id == job for command in self._waiting):
+            self._withdrawn = job
+            return
+        detail = "cancelled while it was under way"
+        self._out.answer(Command(job, CANCEL), CommandResult(False, self._work.cancel(job), CANCELLED, detail))
+
     def _result(self, command: Command) -> CommandResult | None:
         """Return a verb's result; None when it is answered later."""
         try:
@@ -103,6 +136,8 @@ class Desk:
             verb = self._verbs.get(command.verb)
             if verb is None:
                 raise UnknownVerb(f"{command.verb!r} is not a verb; there are {', '.join(self._verbs)}")
+            if command.id == self._withdrawn:
+                return _CANCELLED_EARLY
             found = verb(command)
             return None if found is None else CommandResult(True, found)
         except BridgeError as error:
@@ -140,6 +175,13 @@ class Desk:
 
     def _backfill(self, command: Command) -> None:
         self._work.backfill(command)
+
+    def _discover(self, command: Command) -> None:
+        self._work.connect_now()
+        if command.id == self._withdrawn:
+            self._out.answer(command, _CANCELLED_EARLY)
+        else:
+            self._work.discover(command)
 
     def _remote(self, command: Command) -> Mapping[str, object]:
         from poller.remote import carry_out, order_of  # most workers are never asked to change anything

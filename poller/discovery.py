@@ -7,9 +7,8 @@ tried. A refusal is a finding, not an error; what ends the link ends the discove
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
-from common.catalogue import CatalogueEntry, model
 from common.errors import Again, BridgeError, Reassociate, Skip
-from common.meter_model import Ability
+from common.meter_model import Ability, CatalogueEntry
 from common.obis import Obis
 from poller.dlms.conversation import Association, AttributeRef, Conversation, Exchange, Referencing
 from poller.dlms.cosem import ScalerUnit, scaler_attribute, scaler_unit, unit_name
@@ -25,6 +24,8 @@ MAX_REQUESTS: Final = 160
 """Attributes asked in all, beside the object list: four for each known measurement, and a few more."""
 MAX_PROFILES: Final = 8
 MAX_COLUMNS: Final = 64
+MAX_LISTED: Final = 1000
+"""Objects that a proposal names; a message of the bus and a row of the store have room for them."""
 LIST_REQUESTS: Final = 256
 """Requests that the object list may take in blocks; the largest have some 30 KiB."""
 TRIED_CHANNELS: Final = (0, 1)
@@ -65,12 +66,15 @@ Objects = Mapping[Obis, int]
 """What the client sees: codes and their classes; of two objects of one code the one that measures."""
 
 
-def discover(session: Opened) -> Proposal:
-    """Return what an open session's meter tells of itself; raise what ends the link, or AssociationLost."""
+def discover(session: Opened, known: Mapping[str, CatalogueEntry]) -> Proposal:
+    """Return what an open session's meter tells of itself, of what is known and beside it.
+
+    Raises what ends the link, or AssociationLost.
+    """
     terms = session.conversation.association
     if terms is None:
         raise AssociationLost("there is no association: open one first")
-    return _Discovery(session).proposal(terms)
+    return _Discovery(session).proposal(terms, known)
 
 
 class _Discovery:
@@ -81,10 +85,9 @@ class _Discovery:
         self._profile = session.conversation.profile
         self._requests = 0
 
-    def proposal(self, terms: Association) -> Proposal:
+    def proposal(self, terms: Association, known: Mapping[str, CatalogueEntry]) -> Proposal:
         """Ask, and return what was found."""
         objects = self._objects()
-        known = model("generic").measurements
         channel = self._tried_channel(known) if objects is None else _channel(objects, known)
         found, missing = self._measurements(objects, known, channel)
         limits = self._session.conversation.frame_limits
@@ -103,6 +106,7 @@ class _Discovery:
             missing=tuple(missing),
             profiles=tuple(self._profiles(objects)),
             requests=self._requests,
+            listed=tuple((class_id, obis) for obis, class_id in sorted((objects or {}).items()))[:MAX_LISTED],
         )
 
     def _objects(self) -> Objects | None:
@@ -140,7 +144,9 @@ class _Discovery:
 
     def _tried_channel(self, known: Mapping[str, CatalogueEntry]) -> int:
         for channel in TRIED_CHANNELS:
-            if isinstance(self._ask(AttributeRef(_REGISTER, _at(known[_COMMON], channel), 2)), Data):
+            if _COMMON in known and isinstance(
+                self._ask(AttributeRef(_REGISTER, _at(known[_COMMON], channel), 2)), Data
+            ):
                 return channel
         return TRIED_CHANNELS[0]
 

@@ -62,6 +62,10 @@ class WindowOverrun(Again):
     """A window of a load profile took longer than the live readings can wait; it is tried again, smaller."""
 
 
+class Withdrawn(Again):
+    """Whoever asked for it does not want it any more; nothing is wrong with the link."""
+
+
 class ProfileUnusable(Skip):
     """What was named as a load profile has rows without times."""
 

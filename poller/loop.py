@@ -7,7 +7,7 @@ taken, and a stop breaks the wait off.
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from common.clock import Clock
@@ -21,6 +21,7 @@ from poller.backfill_file import BackfillFile
 from poller.backfiller import Backfiller
 from poller.commands import Desk, NotReadable
 from poller.cycle import Cycle
+from poller.discovering import Discoverer
 from poller.errors import Interrupted
 from poller.link import MeterLink, Parts
 from poller.plausibility import Plausibility
@@ -31,6 +32,8 @@ from poller.watch import CONNECTION, Watch, changed
 TIDY_BEATS: Final = 12  # a minute, where nothing changes
 PUMP_S: Final = 0.5  # the longest wait of the loop itself
 HDLC_ERRORS_PER_HOUR: Final = 5  # the target of SPEC section 8; as many in an hour are worth an alarm
+SHARED_PAUSE_S: Final = 0.3  # for others of a shared line, at each poll of a discovery: they ask for it each 0.1 s
+SHARED_WAIT_S: Final = 30.0  # for the line to be ours again
 QUIET_S: Final = 300.0  # a line that damages nothing for so long is well again
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ class Loop:
         self.link = MeterLink(self._file, parts)
         self._desk = Desk(self, self._feed, self._clock, self._vitals)
         self._backfiller = Backfiller(self.link, self._feed, self._clock, self._vitals, self._missed)
+        self._discoverer = Discoverer(self.link, self._feed, self._clock, self._give_way)
         self._take_wish()
         self._beat()
         try:
@@ -111,7 +115,7 @@ class Loop:
             self._vitals.progress()
         if self.link.session.closing:
             return
-        if self._must_stop() or (self._news is not None and self._touches_link(self._news)):
+        if self._must_stop() or self._discoverer.broken_off or self._is_news_of_the_link():
             raise Interrupted
 
     def _must_stop(self) -> bool:
@@ -141,8 +145,10 @@ class Loop:
             self._poll()
         if self.link.up:
             self._backfiller.turn(self._schedule.next_due())
-            if shared:
-                self.link.let_go()
+        if self.link.up:
+            self._discoverer.turn()
+        if self.link.up and shared:
+            self.link.let_go()
 
     def _poll(self) -> None:
         due = self._schedule.due(self._clock.monotonic())
@@ -218,8 +224,8 @@ class Loop:
 
     # Settings
 
-    def _touches_link(self, new: WorkerFile) -> bool:
-        return bool(changed(self._file, new) & {*CONNECTION, "desired_state"})
+    def _is_news_of_the_link(self) -> bool:
+        return self._news is not None and bool(changed(self._file, self._news) & {*CONNECTION, "desired_state"})
 
     def _obey(self, new: WorkerFile) -> None:
         """Take new settings into force: only what changed is touched."""
@@ -278,6 +284,50 @@ class Loop:
         if self._file.desired_state is not DesiredState.RUNNING:
             raise NotReadable(f"the meter is {self._file.desired_state}: resume it first")
         self._backfiller.order(command)
+
+    def discover(self, command: Command) -> None:
+        """Take a discovery; it is answered when it is done."""
+        self._discoverer.order(command)
+
+    def cancel(self, job: str) -> Mapping[str, object]:
+        """End a backfill by hand or a discovery; return what was done of it."""
+        self._discoverer.cancel(job)
+        return self._backfiller.cancel(job) or {}
+
+    def _give_way(self, expected_s: float) -> None:
+        """Between two requests of a discovery: do what is due, or would be meanwhile; raise what bars it from going on.
+
+        After each poll there is time for one request, however short the interval.
+        """
+        self._vitals.progress()
+        due = self._schedule.next_due()
+        if due - self._clock.monotonic() < expected_s:
+            self._wait_until(due)
+            if self._file.line_mode == "shared":
+                self._share_line()
+            if self.link.up:
+                self._poll()
+        self._attend(0.0)
+        self._desk.work_off()
+        if self._must_stop() or self._is_news_of_the_link():
+            raise Interrupted
+        if self._news is not None:
+            self._obey(self._news)
+        if not self.link.up:
+            raise NotReadable(f"the link was lost: {self._vitals.cause} {self._vitals.detail}".strip())
+
+    def _share_line(self) -> None:
+        """Let others of a shared line have their turn, then take it again."""
+        self.link.let_go()
+        limit = self._clock.monotonic() + SHARED_WAIT_S
+        self._wait_until(self._clock.monotonic() + SHARED_PAUSE_S)
+        while not self.link.up and self._clock.monotonic() < limit:
+            self._wait_until(min(limit, self.link.next_attempt))
+            self.link.attempt()
+
+    def _wait_until(self, moment: float) -> None:
+        while (left := moment - self._clock.monotonic()) > 0 and not self._must_stop():
+            self._attend(min(PUMP_S, left))
 
     # Waiting
 

@@ -64,6 +64,38 @@ class Proposal:
     """Measurements that the catalogue knows and this meter does not give, with the reason."""
     profiles: tuple[FoundProfile, ...]
     requests: int
+    listed: tuple[tuple[int, Obis], ...] = ()
+    """Class and code of what the client sees, the first so many."""
+
+    def result(self) -> dict[str, object]:
+        """Return everything as plain data; ``configuration`` as the API takes it."""
+        return {
+            "configuration": {"measurements": self.wishes()},
+            "measurements": [
+                {
+                    "measurement_name": item.key,
+                    "obis_code": str(item.obis),
+                    "class": item.class_id,
+                    "attribute": item.attribute,
+                    "unit": item.unit,
+                    "scaler": item.scaler,
+                }
+                for item in self.found
+            ],
+            "missing": {key: reason[:_TEXT_LIMIT] for key, reason in self.missing},
+            "serial_number": self.serial[:_TEXT_LIMIT],
+            "firmware_version": self.firmware[:_TEXT_LIMIT],
+            "channel": self.channel,
+            "profiles": [
+                {"obis_code": str(each.obis), "period_s": each.period_s, "columns": list(each.columns)}
+                for each in self.profiles
+            ],
+            "conformance": f"{self.conformance:06x}",
+            "max_pdu": self.max_pdu,
+            "requests": self.requests,
+            "objects_count": self.objects,
+            "objects": [{"class": class_id, "obis_code": str(obis)} for class_id, obis in self.listed],
+        }
 
     def wishes(self) -> list[dict[str, object]]:
         """Return the measurements as the API takes them."""

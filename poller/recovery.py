@@ -88,6 +88,7 @@ STEPS: Final[Mapping[type[BridgeError], Step]] = {
     worker.CounterUnsaved: Step.RETRY,
     worker.LineHeld: Step.RETRY,
     worker.WindowOverrun: Step.RETRY,
+    worker.Withdrawn: Step.RETRY,
     worker.ProfileUnusable: Step.DROP,
 }
 

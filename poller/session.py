@@ -170,6 +170,10 @@ class Session:
         self._wire.close()
         self.closing = False
 
+    def within(self, seconds: float, requests: int) -> int:
+        """Return how many requests of as many may be allowed for, so that all take no longer than a time."""
+        return max(1, min(requests, round(seconds / self._budget(1))))
+
     def _budget(self, requests: int) -> float:
         return WAITS * self._limits.reply_timeout_s * max(1, requests)
 

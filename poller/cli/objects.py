@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from common.catalogue import model
 from common.errors import BridgeError
 from common.model_file import check_name
 from common.obis import Obis
@@ -99,7 +100,7 @@ def _propose(session: Session, where: Connection, arguments: argparse.Namespace)
     from poller.discovery import discover
 
     try:
-        found = discover(session)
+        found = discover(session, model("generic").measurements)
     except BridgeError as error:
         return ended(error, as_json=arguments.json)
     if arguments.json:

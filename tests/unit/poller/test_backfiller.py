@@ -259,3 +259,22 @@ def test_a_range_that_is_none_is_refused(tmp_path: Path, arguments: dict[str, ob
     played.at(60, partial(played.order, "backfill", **arguments))
     played.play(100)
     assert played.feed.results["backfill"].error_kind == "bad_range"
+
+
+def test_a_range_by_hand_that_is_cancelled_ends_and_stays_ended(tmp_path: Path) -> None:
+    played = night(tmp_path, delay=0.2)
+    wall = played.clock.wall
+    played.at(60, partial(played.order, "backfill", from_ms=wall - 100 * STEP, to_ms=wall - 1))
+    played.at(75, partial(played.order, "cancel", id="backfill"))
+    played.play(85)
+    result = played.feed.results["backfill"]
+    assert (result.ok, result.error_kind) == (False, "cancelled")
+    assert 0 < len(stamps(played)) < 90
+    assert 0 < int(str(result.result["rows"])) <= len(stamps(played))
+    assert [each for each, _ in played.feed.answers].count("backfill") >= 2
+    before = len(stamps(played))
+    played.play(300)
+    assert len(stamps(played)) == before
+    played.at(301, partial(played.order, "cancel", id="backfill"))
+    played.play(10)
+    assert played.feed.results["backfill"].result == {}

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 import pytest
 
+from common.catalogue import model
 from common.errors import BridgeError
 from common.meter_model import Ability
 from common.model_file import parse_model
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 
 HDLC = Profile(Transport.HDLC, client_id=16, server_logical=1, address_size=1)
 PUBLIC = AttributeRef(15, Obis(0, 0, 40, 0, 0), 2)
+KNOWN = model("generic").measurements
 KEYS = {
     *("voltage_l1", "voltage_l2", "voltage_l3", "current_l1", "current_l2", "current_l3", "frequency"),
     *("active_power", "reactive_power", "apparent_power", "power_factor"),
@@ -63,7 +65,7 @@ def opened(kind: Personality, profile: Profile = HDLC) -> Session:
     ],
 )
 def test_a_simulated_meter_tells_what_it_has(kind: Personality, profile: Profile, channel: int, lists: Ability) -> None:
-    found = discover(opened(kind, profile))
+    found = discover(opened(kind, profile), KNOWN)
     assert {item.key for item in found.found} == KEYS
     assert (found.missing, found.channel, found.lists) == ((), channel, lists)
     volts = next(item for item in found.found if item.key == "voltage_l1")
@@ -76,7 +78,7 @@ def test_a_simulated_meter_tells_what_it_has(kind: Personality, profile: Profile
 
 
 def test_what_a_meter_tells_becomes_a_model_again() -> None:
-    found = discover(opened(personality("microstar")))
+    found = discover(opened(personality("microstar")), KNOWN)
     again = parse_model(found.to_toml("hall-7", 3333), "hall-7.toml")
     assert (again.name, again.transport, again.port, again.client_id) == ("hall-7", "hdlc", 3333, 16)
     assert (again.server_logical, again.server_physical, again.address_size) == (1, None, 1)
@@ -153,7 +155,7 @@ def test_the_class_is_that_of_the_object_list_and_of_two_the_one_that_measures()
     meter.list_objects((7, "1-0:1.8.0"), (4, "1-0:1.8.0"), (1, "1-0:1.8.0"), (6, "1-0:32.7.0"))
     meter.give(4, "1-0:1.8.0", 2, ENERGY)
     meter.give(4, "1-0:1.8.0", 3, scaling(1, 255))
-    found = discover(meter)
+    found = discover(meter, KNOWN)
     (energy,) = found.found
     assert (energy.class_id, energy.scaler, energy.unit) == (4, 1, None)
     assert dict(found.missing)["voltage_l1"] == "undefined"
@@ -164,14 +166,14 @@ def test_without_a_list_the_channels_are_tried() -> None:
     meter = Told()
     meter.give(3, "1-1:1.8.0", 2, ENERGY)
     meter.give(3, "1-1:1.8.0", 3, octets(b"no scaler"))
-    found = discover(meter)
+    found = discover(meter, KNOWN)
     assert (found.channel, found.objects, [item.key for item in found.found]) == (1, None, ["active_energy"])
     assert found.found[0].scaler is None
     assert (found.serial, found.firmware, found.profiles) == ("", "", ())
 
 
 def test_of_a_meter_that_tells_nothing_there_is_nothing() -> None:
-    found = discover(Told())
+    found = discover(Told(), KNOWN)
     assert (found.channel, found.found, len(found.missing)) == (0, (), len(KEYS))
     assert parse_model(found.to_toml("mute", 3333), "mute.toml").measurements == {}
 
@@ -181,7 +183,7 @@ def test_what_holds_no_single_value_is_no_measurement(value: Data) -> None:
     meter = Told()
     meter.list_objects((3, "1-0:1.8.0"))
     meter.give(3, "1-0:1.8.0", 2, value)
-    assert dict(discover(meter).missing)["active_energy"] == "1-0:1.8.0 holds no single value"
+    assert dict(discover(meter, KNOWN).missing)["active_energy"] == "1-0:1.8.0 holds no single value"
 
 
 def test_an_exception_costs_an_association_and_no_more() -> None:
@@ -189,7 +191,7 @@ def test_an_exception_costs_an_association_and_no_more() -> None:
     meter.list_objects((3, "1-0:1.8.0"), (3, "1-0:32.7.0"))
     meter.give(3, "1-0:32.7.0", 2, ExceptionResponse("service not allowed"))
     meter.give(3, "1-0:1.8.0", 2, ENERGY)
-    found = discover(meter)
+    found = discover(meter, KNOWN)
     assert [item.key for item in found.found] == ["active_energy"]
     assert meter.associations == 1
 
@@ -199,10 +201,10 @@ def test_what_ends_the_link_ends_the_discovery() -> None:
     meter.list_objects((3, "1-0:1.8.0"))
     meter.give(3, "1-0:1.8.0", 2, PeerClosed("gone"))
     with pytest.raises(PeerClosed):
-        discover(meter)
+        discover(meter, KNOWN)
     meter.conversation.association = None
     with pytest.raises(AssociationLost):
-        discover(meter)
+        discover(meter, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_lists_are_tried_before_they_are_believed(
     meter.list_objects((3, "1-0:1.8.0"), (3, "1-0:2.8.0"))
     for obis in ("1-0:1.8.0", "1-0:2.8.0"):
         meter.give(3, obis, 2, ENERGY)
-    assert discover(meter).lists is expected
+    assert discover(meter, KNOWN).lists is expected
 
 
 def test_lists_that_fell_back_are_not_believed() -> None:
@@ -229,14 +231,14 @@ def test_lists_that_fell_back_are_not_believed() -> None:
     meter.list_objects((3, "1-0:1.8.0"), (3, "1-0:2.8.0"))
     for obis in ("1-0:1.8.0", "1-0:2.8.0"):
         meter.give(3, obis, 2, ENERGY)
-    assert discover(meter).lists is Ability.NO
+    assert discover(meter, KNOWN).lists is Ability.NO
 
 
 def test_one_value_is_too_few_to_try_a_list() -> None:
     meter = Told(conformance=int(DEFAULT_CONFORMANCE))
     meter.list_objects((3, "1-0:1.8.0"))
     meter.give(3, "1-0:1.8.0", 2, ENERGY)
-    assert discover(meter).lists is Ability.UNKNOWN
+    assert discover(meter, KNOWN).lists is Ability.UNKNOWN
 
 
 def test_identity_is_text_where_it_can_be() -> None:
@@ -245,7 +247,7 @@ def test_identity_is_text_where_it_can_be() -> None:
     meter.give(1, "1-0:0.0.0", 2, structure(ENERGY))
     meter.give(1, "0-0:96.1.0", 2, octets(b"12 34"))
     meter.give(1, "1-0:0.2.0", 2, integer(7))
-    found = discover(meter)
+    found = discover(meter, KNOWN)
     assert (found.serial, found.firmware) == ("12 34", "7")
 
 
@@ -254,14 +256,14 @@ def test_profiles_are_told_as_far_as_they_can_be_read() -> None:
     meter.list_objects((7, "1-0:99.1.0"), (7, "1-0:99.2.0"), (7, "1-0:99.3.0"))
     meter.give(7, "1-0:99.1.0", 3, array(*[capture(8, "0-0:1.0.0")] * (MAX_COLUMNS + 1)))
     meter.give(7, "1-0:99.2.0", 3, array(ENERGY))
-    (profile,) = discover(meter).profiles
+    (profile,) = discover(meter, KNOWN).profiles
     assert (profile.obis, profile.period_s, len(profile.columns)) == (Obis(1, 0, 99, 1, 0), None, MAX_COLUMNS)
 
 
 def test_a_meter_of_profiles_alone_is_asked_for_some() -> None:
     meter = Told()
     meter.list_objects(*((7, f"1-0:99.{number}.0") for number in range(100)))
-    discover(meter)
+    discover(meter, KNOWN)
     assert meter.asked == 1 + 2 * MAX_PROFILES
 
 
@@ -271,6 +273,6 @@ def test_requests_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     meter.list_objects((3, "1-0:1.8.0"), (3, "1-0:2.8.0"))
     meter.give(3, "1-0:1.8.0", 2, ENERGY)
     meter.give(3, "1-0:2.8.0", 2, ENERGY)
-    found = discover(meter)
+    found = discover(meter, KNOWN)
     assert (found.requests, meter.asked) == (3, 3)
     assert "was not asked" in dict(found.missing)["active_energy_export"]
