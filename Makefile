@@ -29,7 +29,7 @@ DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprog
 ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
 TOGETHER := tests/integration tests/faults tests/system
 
-.PHONY: run test check lint packages system bench bench-dlms load fuzz chaos soak meters clean help
+.PHONY: prometheus run test check lint packages system bench bench-dlms load fuzz chaos soak meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make system   the tests of the whole product under supervisord, with kills"
 	@echo "make bench    the numbers: latency, CPU and memory of this machine, and how fast a backlog drains"
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
+	@echo "make prometheus  the dashboards and the tests of the alert rules, from their tables"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make load     fifty requests a second and twenty streams at the API for ten minutes, beside a hundred meters (LOAD_MINUTES)"
 	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
@@ -65,6 +66,12 @@ system: $(VENV)/.test
 
 meters: $(VENV)/.test
 	$(BIN)/python -m tests.house.meters > docs/METERS.md.new && mv docs/METERS.md.new docs/METERS.md
+
+# Dashboards and the tests of the alert rules, from their tables.
+prometheus: $(VENV)/.test
+	$(BIN)/python -m tests.house.dashboards
+	$(BIN)/python -m tests.house.rule_cases > deploy/prometheus/rules.test.yml.new && \
+		mv deploy/prometheus/rules.test.yml.new deploy/prometheus/rules.test.yml
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench

@@ -138,7 +138,7 @@ def test_the_page_is_what_prometheus_client_makes_of_the_collector(api: Api) -> 
     api.store.alarms.raise_("disk:x", Severity.ERROR, "disk", "x")
     api.store.states.write_component("supervisor", {"counters": {"cycle_ms_total": 1, "took_50_ms": 1}}, NOON_MS)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(StoreCollector(api.store, api.clock, Path(), SupervisionSettings()))
+    registry.register(StoreCollector(api.store, api.clock, Path("away"), SupervisionSettings()))
     families = list(registry.collect())
     assert _told(text(map(_ours, families))) == _told(generate_latest(registry).decode())
     assert families[0].samples[0] == families[0].samples[0:1][0]
