@@ -1,4 +1,4 @@
-"""The file of a backup: an uncompressed tar whose tables are gzip'ed lines of JSON, its last member the manifest.
+"""The file of a backup: an uncompressed tar, its tables gzip'ed lines of JSON; the manifest and its checksum last.
 
 In: members, each as a stream of octets. Out: a file in which nothing is believed before its checksum was computed.
 Reading is safe with a file from anywhere: no member is ever written to a path of its own name, names are from a short
@@ -21,13 +21,14 @@ from common.errors import Hopeless
 FORMAT: Final = "dlms-bridge backup"
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
+SEAL: Final = "manifest.sha256"  # as sha256sum writes it
 SETTINGS: Final = "bridge.toml"
 KEY: Final = "master.key"
 MAX_SMALL: Final = 1 << 20  # octets of each member but the tables
 MAX_LINE: Final = 4 << 20  # octets of one row
 MAX_MEMBERS: Final = 200  # tables there are twenty
 MAX_SIZE: Final = 8 << 30  # octets of one member, compressed; what a tar can say
-_NAME: Final = re.compile(r"(tables/[a-z_]{1,60}\.jsonl\.gz|manifest\.json|bridge\.toml|master\.key)\Z")
+_NAME: Final = re.compile(r"(tables/[a-z_]{1,60}\.jsonl\.gz|manifest\.(json|sha256)|bridge\.toml|master\.key)\Z")
 _TEXTS: Final = ("product", "revision", "database", "key")
 _FAST: Final = 1  # of gzip: half the time of its default for a tenth more octets
 _BLOCK: Final = 512
@@ -95,7 +96,9 @@ class Writer:
     def finish(self, manifest: Manifest) -> None:
         """Add the manifest, with the checksums of all that was added, and the end of the tar."""
         document = asdict(manifest) | {"checksums": self._checksums}
-        self.add(MANIFEST, (json.dumps(document, indent=1) + "\n").encode())
+        content = (json.dumps(document, indent=1) + "\n").encode()
+        self.add(MANIFEST, content)
+        self.add(SEAL, _seal_of(content))
         self._stream.write(bytes(2 * _BLOCK))
 
     def _begin(self) -> int:
@@ -132,14 +135,32 @@ class _Checked:
         self._stream.flush()
 
 
+class _Part:
+    """One member as a stream of its own: what follows it is never read."""
+
+    def __init__(self, stream: IO[bytes], begin: int, size: int) -> None:
+        self._stream = stream
+        self._left = size
+        stream.seek(begin)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what is left, or so much of it."""
+        octets = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(octets)
+        return octets
+
+
 class Reader:
     """A backup that was written; ``manifest`` is checked when it is made, the members by ``check``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._members = _members(path)
-        self.manifest = _manifest(self.small(MANIFEST))
-        wanted = {*self.manifest.checksums, MANIFEST}
+        content = self.small(MANIFEST)
+        if self.small(SEAL) != _seal_of(content):
+            raise BadBackup(f"{MANIFEST}: is damaged, its checksum is another")
+        self.manifest = _manifest(content)
+        wanted = {*self.manifest.checksums, MANIFEST, SEAL}
         if wanted != self._members.keys():
             name = sorted(wanted ^ self._members.keys())[0]
             raise BadBackup(f"{name}: {'is missing' if name in wanted else 'is not in the manifest'}")
@@ -170,15 +191,18 @@ class Reader:
         if name not in self._members:
             raise BadBackup(f"{name}: is missing")
         with self._path.open("rb") as stream:
-            stream.seek(self._members[name][0])
-            with gzip.GzipFile(fileobj=stream) as packed:
-                for number in range(1, table.rows + 1):
-                    line = _line(packed, name, number)
-                    if not line.endswith(b"\n"):
-                        raise BadBackup(f"{name}: ends in row {number} of {table.rows}, or that is too long")
-                    yield line
-                if _line(packed, name, table.rows + 1):
-                    raise BadBackup(f"{name}: goes on after row {table.rows}")
+            packed = gzip.GzipFile(fileobj=cast("IO[bytes]", _Part(stream, *self._members[name])))
+            yield from _rows(packed, name, table.rows)
+
+
+def _rows(packed: gzip.GzipFile, name: str, wanted: int) -> Iterator[bytes]:
+    for number in range(1, wanted + 1):
+        line = _line(packed, name, number)
+        if not line.endswith(b"\n"):
+            raise BadBackup(f"{name}: ends in row {number} of {wanted}, or that is too long")
+        yield line
+    if _line(packed, name, wanted + 1):
+        raise BadBackup(f"{name}: goes on after row {wanted}")
 
 
 def _members(path: Path) -> dict[str, tuple[int, int]]:
@@ -232,6 +256,10 @@ def _entry(document: Mapping[str, Any]) -> TableEntry:
     if len(columns) != len(kinds) or not _NAME.fullmatch(member_of(document["name"])):
         raise ValueError(columns)
     return TableEntry(document["name"], columns, kinds, int(document["rows"]))
+
+
+def _seal_of(manifest: bytes) -> bytes:
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def _digest(stream: IO[bytes], begin: int, size: int) -> str:

@@ -93,9 +93,11 @@ def _open_table(connection: Connection, vault: Vault, name: str) -> int:
     bound, fields = SEALED[name]
     table = metadata.tables[name]
     rows = connection.execute(select(table.c[bound], *(table.c[field] for field in fields))).all()
-    return sum(
-        bool(vault.open(row[0], field, value)) for row in rows for field, value in zip(fields, row[1:], strict=True)
-    )
+    return sum(_open_row(vault, fields, *row) for row in rows)
+
+
+def _open_row(vault: Vault, fields: tuple[str, ...], uid: bytes, *sealed: bytes) -> int:
+    return sum(bool(vault.open(uid, field, value)) for field, value in zip(fields, sealed, strict=True))
 
 
 def _seal_table(connection: Connection, vault: Vault, name: str) -> int:
@@ -114,6 +116,6 @@ def _seal_table(connection: Connection, vault: Vault, name: str) -> int:
 def _open_copy(path: Path, vault: Vault) -> None:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
         for name, (bound, fields) in SEALED.items():
-            for uid, *sealed in database.execute(f"SELECT {bound}, {', '.join(fields)} FROM {name}"):  # noqa: S608
-                for field, value in zip(fields, sealed, strict=True):
-                    vault.open(uid, field, value)
+            words = f"SELECT {bound}, {', '.join(fields)} FROM {name}"  # noqa: S608  # our own names
+            for row in database.execute(words).fetchall():
+                _open_row(vault, fields, *row)

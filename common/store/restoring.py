@@ -12,11 +12,11 @@ from sqlalchemy import Connection, MetaData, func, inspect, select, text
 
 from common.errors import Hopeless
 from common.store import safekeeping
-from common.store.archive import KEY, BadBackup, Reader
+from common.store.archive import KEY, MANIFEST, BadBackup, Reader
 from common.store.backup import Packed, Source, write
 from common.store.content import REVISIONS, load
 from common.store.database import Database, Way
-from common.store.errors import NoSuchRevision, StoreTooNew
+from common.store.errors import NoSuchRevision, StoreDamaged, StoreTooNew
 from common.store.migrations.upgrade import HEAD, move, revisions
 from common.store.tables import SEALED, meters
 from common.vault import KEY_SIZE, key_id, read_key
@@ -75,13 +75,14 @@ def restore(reader: Reader, target: Source, now_ms: int, *, force: bool, without
         raise StoreTooNew(f"the backup is of a newer version: schema {reader.manifest.revision}")
     if target.database.file is None:
         return _on_server(reader, target, now_ms, force=force, without_secrets=without_secrets)
-    return _as_file(reader, target.database.file, now_ms, force=force, without_secrets=without_secrets)
+    return _as_file(reader, target.database, target.database.file, now_ms, force=force, without_secrets=without_secrets)
 
 
-def _as_file(reader: Reader, path: Path, now_ms: int, *, force: bool, without_secrets: bool) -> Done:
+def _as_file(reader: Reader, target: Database, path: Path, now_ms: int, *, force: bool, without_secrets: bool) -> Done:
     there = path.exists() and path.stat().st_size > 0
     if there and not force:
-        _refuse_meters(Database(f"sqlite:///{path.absolute()}"))
+        _refuse_meters(target)
+        target.close()
     draft = path.with_name(f".{path.name}.restored")
     safekeeping.discard(draft)
     try:
@@ -123,7 +124,10 @@ def _fill(connection: Connection, reader: Reader, *, without_secrets: bool) -> d
         move(connection, reader.manifest.revision)
     except NoSuchRevision as error:
         raise StoreTooNew(f"the backup is of a newer version: {error.detail}") from None
-    counts = load(connection, Packed(reader))
+    try:
+        counts = load(connection, Packed(reader))
+    except StoreDamaged as error:
+        raise BadBackup(f"{MANIFEST}: {error.detail}") from None
     wanted = {item.name: item.rows for item in reader.manifest.tables}
     if counts != wanted:
         raise BadBackup(f"{min(wanted.items() ^ counts.items())[0]}: not as many rows as the manifest says")
