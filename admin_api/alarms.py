@@ -1,4 +1,4 @@
-"""Alarms: list them, look at one, acknowledge one."""
+"""Alarms: list them, look at one, acknowledge one, forget those that are over."""
 
 from typing import Final
 
@@ -8,7 +8,8 @@ from admin_api.answers import answer, meant
 from admin_api.auth import actor
 from admin_api.context import Area, Route, services
 from admin_api.documents import alarm_document, page_document
-from admin_api.schemas.alarms import AlarmAnswer, AlarmPage, AlarmPath, AlarmQuery
+from admin_api.schemas.alarms import AlarmAnswer, AlarmPage, AlarmPath, AlarmQuery, AlarmsRemoved, RemovedAlarms
+from admin_api.schemas.shape import BadPayload
 from common.store.model import AlarmFilter, Role
 
 _NUMBER: Final = "<int(max=9007199254740991):number>"
@@ -39,10 +40,29 @@ def acknowledge_alarm(path: AlarmPath) -> Response:
     return answer(alarm_document(services().store.alarms.acknowledge(path.number, actor())))
 
 
+def remove_alarms(query: RemovedAlarms) -> Response:
+    """Forget alarms that are over.
+
+    At least one filter is needed. What lasts stays, whatever the filter says, and is not counted.
+    """
+    wanted = AlarmFilter(
+        acknowledged=query.acknowledged,
+        severity=query.severity,
+        category=query.category,
+        meter_uid=None if query.meter_id is None else meant(query.meter_id).uid,
+        since_ms=query.since,
+        before_ms=query.before,
+    )
+    if wanted == AlarmFilter():
+        raise BadPayload("query", f"at least one of {', '.join(RemovedAlarms.model_fields)} is needed")
+    return answer({"removed": services().store.alarms.remove(wanted, actor())})
+
+
 AREA: Final = Area(
     "alarms",
     (
         Route("GET", "/alarms", Role.VIEWER, list_alarms, answers={200: AlarmPage}, refuses=(404,)),
+        Route("DELETE", "/alarms", Role.ADMIN, remove_alarms, answers={200: AlarmsRemoved}, refuses=(404,)),
         Route("GET", f"/alarms/{_NUMBER}", Role.VIEWER, show_alarm, answers={200: AlarmAnswer}),
         *(
             Route(

@@ -43,7 +43,8 @@ class Services:
 class Route:
     """One row of an area's table. ``role`` None: open to everybody; ``unless`` true: open just now.
 
-    ``answers``: good statuses and the form of each, None: no content. ``media``: of an answer that is no JSON.
+    ``answers``: good statuses and the form of each, None: no content. ``media``: of an answer that is no JSON;
+    ``also``: in which it may be had besides.
     ``name``: of the operation, else that of the view; it is unique. ``sends``: headers of its good answers (ETag,
     Location); ``heeds``: headers of a request that it looks at (If-Match, If-None-Match). ``refuses``: statuses of its
     problems beside those that follow from what it takes. ``body_limit``: octets of a body. ``shown``: in the OpenAPI
@@ -57,6 +58,7 @@ class Route:
     unless: Callable[[], bool] | None = None
     answers: Mapping[int, type[Shape] | None] = field(default_factory=dict)
     media: str = JSON
+    also: tuple[str, ...] = ()
     name: str = ""
     sends: tuple[str, ...] = ()
     heeds: tuple[str, ...] = ()

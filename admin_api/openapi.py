@@ -32,6 +32,7 @@ _ABOUT: Final = (
     " those before it may; `open` needs none. Errors are problems (RFC 9457) that name the field at fault."
 )
 _WAYS: Final[Mapping[str, str]] = {"GET": "get", "POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
+_LIST: Final = {"type": "array", "items": {"type": "object"}}
 _OF_BODY: Final = (400, 413, 415, 422)
 _ALWAYS: Final = (500, 503)
 _SENT: Final[Mapping[str, str]] = {
@@ -154,6 +155,11 @@ def _complete(operation: Document, route: Route) -> None:
     for name in route.heeds:
         parameter = {"name": name, "in": "header", "description": _HEEDED[name], "schema": {"type": "string"}}
         operation.setdefault("parameters", []).append(parameter)
+    if takes(route.view, "raw"):
+        operation["requestBody"]["content"].setdefault(JSON, {})["schema"] = _LIST
+    for media in route.also:
+        schema = _LIST if media == JSON else {"type": "string"}
+        operation["responses"]["200"]["content"][media] = {"schema": schema}
     for status, response in operation["responses"].items():
         names = route.sends if int(status) < HTTPStatus.BAD_REQUEST else ()
         if int(status) in _WITH_PROBLEMS:
@@ -191,6 +197,6 @@ def _checked(response: Response, answers: Mapping[Any, Any]) -> Response:
     expected = answers.get(response.status_code, ...)
     if expected is ...:
         raise AssertionError(f"{response.status_code} is not among {sorted(answers)}")
-    if isinstance(expected, type) and issubclass(expected, Shape):
+    if isinstance(expected, type) and issubclass(expected, Shape) and response.mimetype == JSON:
         expected.model_validate_json(response.get_data())
     return response

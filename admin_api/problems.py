@@ -15,6 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 from admin_api.auth import Forbidden, RemoteActionsOff, TooOften, Unauthenticated, WrongCredentials
 from admin_api.bodies import BadBody, NotJson
+from admin_api.broker_check import NoThingsBoard
+from admin_api.live.hub import TooManyStreams
 from admin_api.passwords import TooManyLogins
 from admin_api.schemas.shape import BadPayload
 from common.errors import BridgeError
@@ -66,8 +68,10 @@ STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     NameTaken: HTTPStatus.CONFLICT,
     LineTaken: HTTPStatus.CONFLICT,
     TooManyMeters: HTTPStatus.CONFLICT,
+    NoThingsBoard: HTTPStatus.CONFLICT,
     RevisionConflict: HTTPStatus.PRECONDITION_FAILED,
     TooManyCommands: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreDamaged: HTTPStatus.SERVICE_UNAVAILABLE,  # the supervisor makes it anew within seconds
     Unsealable: HTTPStatus.INTERNAL_SERVER_ERROR,

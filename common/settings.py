@@ -68,6 +68,7 @@ class ApiSettings:
     trusted_proxies: str = ""
     requests_per_minute: int = _bound(6000, 60, 600_000)
     remote_actions: bool = False
+    sse_clients: int = _bound(24, 0, 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,20 @@ class AlarmPage(Answer):
     limit: int
     offset: int
     next_offset: int | None
+
+
+class RemovedAlarms(Query):
+    """Which alarms, of those that are over, are to be forgotten."""
+
+    acknowledged: Flag | None = None
+    severity: Severity | None = None
+    category: Text | None = None
+    meter_id: Text | None = Field(None, description="A meter's row id, uid or name.")
+    since: Instant | None = Field(None, description="Raised then or later.")
+    before: Instant | None = Field(None, description="Over before then.")
+
+
+class AlarmsRemoved(Answer):
+    """How many were forgotten."""
+
+    removed: int

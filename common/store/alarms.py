@@ -5,9 +5,10 @@ not acknowledge; what gets worse has to be acknowledged anew. At most one unclea
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
 
 from common.clock import Clock
 from common.store.audit import note
@@ -106,6 +107,26 @@ class Alarms:
                 note(connection, now, by, "alarm.acknowledge", str(number), {})
         return self.get(number)
 
+    def remove(self, wanted: AlarmFilter, by: str) -> int:
+        """Forget alarms that are over; return how many. What lasts stays, whatever the filter says."""
+        now = self._clock.wall_ms()
+        over = (*_conditions(wanted), alarms.c.cleared_at.is_not(None))
+        with self._database.begin(Way.WISH) as connection:
+            count = int(connection.execute(delete(alarms).where(*over)).rowcount)
+            note(connection, now, by, "alarm.remove", f"{count} alarms", _told(wanted))
+        return count
+
+
+def alarm_rows(connection: Connection, numbers: Sequence[int]) -> Sequence[AlarmRow]:
+    """Return these alarms, newest first."""
+    return [_alarm(row) for row in connection.execute(_query().where(alarms.c.id.in_(numbers))).mappings()]
+
+
+def _told(wanted: AlarmFilter) -> dict[str, object]:
+    """Return a filter as plain data, without what it does not ask."""
+    asked = {name: value for name, value in asdict(wanted).items() if value is not None}
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in asked.items()}
+
 
 def _write(connection: Connection, step: AlarmStep, now: int) -> int | None:
     key = step.dedup_key[:128]
@@ -161,6 +182,8 @@ def _conditions(wanted: AlarmFilter) -> list[ColumnElement[bool]]:
     found += [column == value for column, value in equal.items() if value is not None]
     if wanted.since_ms is not None:
         found.append(alarms.c.raised_at >= wanted.since_ms)
+    if wanted.before_ms is not None:
+        found.append(alarms.c.cleared_at < wanted.before_ms)
     return found
 
 

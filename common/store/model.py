@@ -249,7 +249,7 @@ class AlarmStep:
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms to list; None leaves a question open. ``since_ms``: raised at or after."""
+    """Which alarms to list; None leaves a question open. ``since_ms``: raised at or after; ``before_ms``: over before."""
 
     acknowledged: bool | None = None
     active: bool | None = None
@@ -257,6 +257,7 @@ class AlarmFilter:
     category: str | None = None
     meter_uid: bytes | None = None
     since_ms: int | None = None
+    before_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ Written by supervisor_qos alone, in batches; a power cut may cost the last secon
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Final
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import Connection, RowMapping, select
 
 from common.meter_state import MeterState
 from common.store.database import Database, Way, upsert
@@ -62,7 +62,7 @@ class States:
     def list_latest(self) -> Sequence[LatestRow]:
         """Return the latest values of all meters."""
         with self._database.begin(Way.READ) as connection:
-            return [_latest(row) for row in connection.execute(select(latest_values)).mappings()]
+            return latest_rows(connection)
 
     def write_component(self, name: str, state: Mapping[str, object], at_ms: int) -> None:
         """Replace what a part of the system says of itself; ``state`` is plain JSON data."""
@@ -75,6 +75,12 @@ class States:
         with self._database.begin(Way.READ) as connection:
             rows = connection.execute(select(component_states)).all()
         return {row.name: ComponentRow(row.name, row.state, row.updated_ms) for row in rows}
+
+
+def latest_rows(connection: Connection, uids: Collection[bytes] | None = None) -> Sequence[LatestRow]:
+    """Return the latest values of these meters, or of all."""
+    query = select(latest_values) if uids is None else select(latest_values).where(latest_values.c.uid.in_(uids))
+    return [_latest(row) for row in connection.execute(query).mappings()]
 
 
 def _state_columns(row: MeterStateRow) -> dict[str, object]:

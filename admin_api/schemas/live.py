@@ -1,0 +1,9 @@
+"""Live values: which events a stream shows."""
+
+from admin_api.schemas.shape import Field, Query, Text
+
+
+class EventQuery(Query):
+    """Which events."""
+
+    kinds: Text | None = Field(None, description="Of reading, state, alarm, gone, separated by commas; all.")
