@@ -8,7 +8,6 @@ from common.store.engine import Store
 from common.store.errors import BadWish, LastAdmin, NoSuchUser, TooManyUsers, UserTaken
 from common.store.model import AuditFilter, Role
 from common.store.sessions import IDLE_MS, LIFE_MS, MAX_OF_USER
-from common.store.users import MAX_USERS
 from tests.support.installation import StillClock
 
 HASH = "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
@@ -34,8 +33,9 @@ def test_a_name_is_given_once(store: Store) -> None:
         store.users.add("ANN", Role.ADMIN, HASH, "test")
 
 
-def test_there_is_an_end_to_users(store: Store) -> None:
-    for number in range(MAX_USERS):
+def test_there_is_an_end_to_users(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.store.users.MAX_USERS", 2)
+    for number in range(2):
         store.users.add(f"u{number}", Role.VIEWER, HASH, "test")
     with pytest.raises(TooManyUsers):
         store.users.add("one-more", Role.VIEWER, HASH, "test")

@@ -161,3 +161,54 @@ def test_what_is_set_aside_is_the_publishers_business_also_of_a_meter_that_is_no
     assert (wire.told, wire.sent) == ([(meter.uid, OUTBOX_DROP)], [])
     orders.finish([(number, CommandResult(True, {"rows": 2}))])
     assert store.commands.get(number).result == {"rows": 2}
+
+
+def test_what_changes_a_meter_is_marked_before_it_is_sent_and_never_sent_twice(
+    store: Store, meter: Meter, orders: Orders, wire: Wire, clock: StillClock
+) -> None:
+    number = insert(store, meter, "relay")
+    marked = []
+
+    def send(uid: bytes, octets: bytes) -> bool:
+        marked.append(store.commands.get(number).state)
+        return True
+
+    orders.send = send
+    orders.dispatch({meter.uid}, {})
+    assert marked == [CommandState.DISPATCHED]
+    after_a_crash = Orders(store, clock, wire.send, wire.send_to_publisher)
+    after_a_crash.dispatch({meter.uid}, {})
+    assert wire.sent == []
+
+
+def test_what_changes_a_meter_does_not_wait_for_its_worker(
+    store: Store, meter: Meter, orders: Orders, wire: Wire
+) -> None:
+    wire.connected = False
+    number = insert(store, meter, "set")
+    orders.dispatch({meter.uid}, {})
+    row = store.commands.get(number)
+    assert (row.state, row.error_kind) == (CommandState.FAILED, "no_worker")
+
+
+def test_what_changes_a_meter_stands_in_the_audit_before_and_after(
+    store: Store, meter: Meter, clock: StillClock
+) -> None:
+    target = {"class": 8, "obis": "0-0:1.0.0", "attribute": 3, "value": "int16:60", "password": "never"}
+    done = store.commands.insert(meter.uid, "set", arguments=target, actor="ann")
+    store.commands.finish(done, ok=True, result={"result": "success"})
+    store.commands.finish(done, ok=True)
+    lost = store.commands.insert(meter.uid, "relay", arguments={"operation": "disconnect"}, actor="bob")
+    clock.sleep(31)
+    assert store.commands.expire(clock.wall_ms()) == [lost]
+    store.commands.insert(meter.uid, "read", actor="ann")
+    rows = [row for row in reversed(store.audit.list()) if row.action.startswith("command.")]
+    assert [(row.actor, row.action) for row in rows] == [
+        ("ann", "command.set"),
+        ("ann", "command.set.done"),
+        ("bob", "command.relay"),
+        ("bob", "command.relay.failed"),
+    ]
+    assert rows[0].details == {"command": done, **target, "password": "********"}
+    assert rows[3].details == {"command": lost, "state": "expired", "error": "command_expired"}
+    assert {row.subject for row in rows} == {meter.uid.hex()}
