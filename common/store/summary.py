@@ -123,7 +123,8 @@ def unpack(row: HistoryRow, packed: bytes) -> HistoryRow:
 def _plain(summary: Summary, readings: int) -> Number | list[Number]:
     """Return the shortest form: one number where all are equal, no count where each reading had a value."""
     edges = (summary.lowest, summary.highest, summary.last)
-    mean = round(summary.mean, min(max(map(_decimals, edges)) + GUARD, MAX_DIGITS))
+    digits = max(map(_decimals, edges)) + GUARD
+    mean = round(summary.mean, digits) if digits <= MAX_DIGITS else summary.mean
     numbers = [_short(number) for number in (summary.lowest, mean, summary.highest, summary.last)]
     if summary.count != readings:
         return [*numbers, summary.count]
@@ -139,7 +140,7 @@ def _summary(item: object, readings: int) -> Summary:
 
 def _decimals(number: float) -> int:
     text = repr(number)
-    return MAX_DIGITS if "e" in text else len(text.partition(".")[2])
+    return MAX_DIGITS if "e" in text else len(text.partition(".")[2])  # 1e-30: nothing is rounded
 
 
 def _short(number: float) -> Number:

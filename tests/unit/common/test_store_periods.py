@@ -1,8 +1,12 @@
 """Measured periods: added to, summed up since a time, bounded."""
 
+from dataclasses import replace
+
+from common.settings import StoreSettings
+from common.store.database import Database
 from common.store.engine import Store
 from common.store.model import PERIOD_MS, MeterCounts, SystemCounts
-from common.store.periods import KEPT_MS
+from common.store.periods import HOUR_MS, HOUR_S, KEPT_MS, Periods
 
 A, B = bytes(16), b"\x01" * 16
 FIRST, SECOND, THIRD = PERIOD_MS * 10, PERIOD_MS * 11, PERIOD_MS * 12
@@ -59,3 +63,46 @@ def test_what_a_clock_dated_that_was_set_back_is_in_no_report(store: Store) -> N
     store.periods.trim(FIRST + PERIOD_MS // 2)
     assert store.periods.meters(0)[A].taken == 1
     assert store.periods.system(0) == SystemCounts()
+
+
+def test_a_series_has_a_point_for_each_period_of_one_meter_or_of_all_together(store: Store) -> None:
+    for at_ms, count in ((FIRST, 1), (SECOND, 10)):
+        meters = {(at_ms, A): {"octets_sent": count}, (at_ms, B): {"octets_sent": 2 * count, "overdue": 1}}
+        store.periods.add(meters, {at_ms: {"mqtt_octets": count}})
+    one, two = MeterCounts(since_ms=FIRST, octets_sent=2, overdue=1), MeterCounts(SECOND, octets_sent=20, overdue=1)
+    assert store.periods.series(B, 0, THIRD) == [one, two]
+    assert store.periods.series(B, FIRST + 1, SECOND) == [one], "a period is told that the time begins in"
+    assert [point.octets_sent for point in store.periods.series(None, 0, THIRD)] == [3, 30]
+    assert store.periods.system_series(SECOND, THIRD) == [SystemCounts(since_ms=SECOND, mqtt_octets=10)]
+    assert store.periods.series(A, THIRD, THIRD + 1) == []
+    assert store.periods.system_series(0, FIRST) == []
+
+
+def test_where_nothing_was_measured_a_series_has_no_point(store: Store) -> None:
+    assert store.periods.series(A, 0, THIRD) == store.periods.series(None, 0, THIRD, HOUR_S) == []
+
+
+def test_what_is_added_is_added_to_its_hour(store: Store) -> None:
+    hour_ms = 10 * HOUR_MS
+    for minute in (0, 5, 10, 60):
+        at_ms = hour_ms + 60_000 * minute
+        store.periods.add({(at_ms, A): {"taken": 1, "overdue": minute}}, {at_ms: {"mqtt_messages": 7}})
+    found = store.periods.series(A, hour_ms, hour_ms + 2 * HOUR_MS, HOUR_S)
+    assert found == [MeterCounts(hour_ms, taken=3, overdue=10), MeterCounts(hour_ms + HOUR_MS, taken=1, overdue=60)]
+    assert [point.mqtt_messages for point in store.periods.system_series(0, 2 * hour_ms, HOUR_S)] == [21, 7]
+
+
+def test_hours_are_kept_for_longer_than_periods_and_not_at_all_if_not_wished(store: Store, store_url: str) -> None:
+    at_ms = 10 * HOUR_MS
+    store.periods.add({(at_ms, A): {"taken": 1}}, {at_ms: {"mqtt_messages": 7}})
+    while store.periods.trim(at_ms + KEPT_MS + HOUR_MS):
+        pass
+    assert store.periods.series(A, 0, 2 * at_ms) == []
+    assert [point.taken for point in store.periods.series(A, 0, 2 * at_ms, HOUR_S)] == [1]
+    database = Database(store_url)
+    periods = Periods(database, replace(StoreSettings(), hours_kept_days=0))
+    periods.add({(at_ms, B): {"taken": 1}}, {})
+    assert periods.series(B, 0, 2 * at_ms, HOUR_S) == []
+    periods.trim(at_ms + HOUR_MS)
+    assert periods.series(A, 0, 2 * at_ms, HOUR_S) == []
+    database.close()

@@ -94,6 +94,21 @@ def test_how_long_cycles_took_only_ever_grows_whoever_lives() -> None:
     assert (took["took_50_ms"], took["took_longer"], took["cycle_ms_total"]) == (6, 1, 40_150)
 
 
+def test_what_passes_the_network_is_counted_both_ways() -> None:
+    scene = Scene(publisher=PublisherBeat(9, started_boot_ms=BOOT_MS + 1, counters={"mqtt_messages": 3}))
+    scene.look(after_ms=0)
+    scene.publisher = replace(scene.publisher, counters={"mqtt_messages": 5, "mqtt_octets": 900})
+    scene.read(frames_sent=2, frames_received=3, octets_sent=40, octets_received=70)
+    sums = scene.sums
+    assert (sums["frames_sent"], sums["frames_received"], sums["octets_sent"], sums["octets_received"]) == (
+        2,
+        3,
+        40,
+        70,
+    )
+    assert (scene.system["mqtt_messages"], scene.system["mqtt_octets"]) == (5, 900)
+
+
 def test_what_a_worker_counted_before_we_looked_is_not_ours() -> None:
     scene = Scene(life=(7, 1), counters={"reads_ok": 1000})
     scene.look()

@@ -171,3 +171,15 @@ def test_a_row_of_the_load_profile_is_no_sign_that_the_meter_is_read() -> None:
     observer.take(encode(Envelope(Kind.READING, UID, EPOCH, 1, 500, 900, body=row.to_body())), 1000)
     assert observer.take_latest() == {}
     assert observer.workers[UID].read_ms == 0
+
+
+def test_every_reading_of_a_known_meter_is_folded_those_of_its_memory_too() -> None:
+    observer = Observer()
+    observer.take(reading(1, 1000), 1000)
+    observer.take(beat(), 1000)
+    for seq in (2, 3):
+        observer.take(reading(seq, 2000), 2000)
+    body = Reading((Quantity("voltage_l1", "1-1:32.7.0*255", 13000, -2, 35),), source=Source.PROFILE).to_body()
+    observer.take(encode(Envelope(Kind.READING, UID, EPOCH, 4, 1, 2000, body=body)), 3000)
+    rows = list(observer.folding.over(None, {}))
+    assert [(row.uid, row.resolution_s, row.readings) for row in rows] == [(UID, 60, 2), (UID, 900, 1)]
