@@ -33,8 +33,8 @@ _ABOUT: Final = (
 )
 _WAYS: Final[Mapping[str, str]] = {"GET": "get", "POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
 _LIST: Final = {"type": "array", "items": {"type": "object"}}
-_OF_BODY: Final = (400, 413, 415, 422)
-_ALWAYS: Final = (500, 503)
+_OF_BODY: Final = (400, 413, 415)
+_ALWAYS: Final = (422, 429, 500, 503)  # a query that nobody looks at is refused everywhere, and who comes too often
 _SENT: Final[Mapping[str, str]] = {
     "ETag": "The revision that the answer shows; for If-Match and If-None-Match.",
     "Location": "Where what was made is found.",
@@ -91,7 +91,6 @@ def document(areas: Sequence[Area], prefix: str) -> Document:
     found = cast("Document", app.api_doc)
     schemas = cast("dict[str, Document]", found["components"]["schemas"])
     schemas.pop(app.validation_error_model.__name__, None)
-    schemas.pop("ValidationErrorModel", None)
     _define(schemas, [Problem, *_forms(routes)])
     for path in found["paths"].values():
         for operation in path.values():
@@ -116,7 +115,7 @@ def _responses(route: Route) -> dict[int, object]:
     for status, form in route.answers.items():
         is_json = form is not None and route.media == JSON
         found[status] = form if is_json else _plain(route, status)
-    return found | {status: _problem(status) for status in sorted(_problems(route))}
+    return {status: _problem(status) for status in sorted(_problems(route))} | found
 
 
 def _plain(route: Route, status: int) -> Document:
@@ -135,13 +134,11 @@ def _problems(route: Route) -> set[int]:
     hints = get_type_hints(route.view)
     found = {*route.refuses, *_ALWAYS}
     if route.role is not None:
-        found |= {401, 403, 429}
+        found |= {401, 403}
     if "body" in hints or "raw" in hints:
         found |= set(_OF_BODY)
-    if "query" in hints:
-        found.add(422)
     if "path" in hints:
-        found |= {404, 422}
+        found.add(404)
     if "If-Match" in route.heeds:
         found.add(412)
     return found
@@ -152,6 +149,9 @@ def _complete(operation: Document, route: Route) -> None:
     body = takes(route.view, "body")
     if body is not None:
         operation["requestBody"]["required"] = not issubclass(body, Omissible)
+    for status in route.answers:
+        if status >= HTTPStatus.BAD_REQUEST:  # an answer of its own, or a problem: the media type tells
+            operation["responses"][str(status)]["content"] |= _problem(status)["content"]
     for name in route.heeds:
         parameter = {"name": name, "in": "header", "description": _HEEDED[name], "schema": {"type": "string"}}
         operation.setdefault("parameters", []).append(parameter)
