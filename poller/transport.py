@@ -143,7 +143,7 @@ def _stream(address: str) -> socket.socket:
 
 def _connect_error(status: int, where: str) -> BridgeError:
     if status == errno.ECONNREFUSED:
-        return ConnectRefused(f"{where}: nobody listens there")
+        return ConnectRefused(f"connection refused by {where}")
     if status == errno.ETIMEDOUT:
         return ConnectTimeout(f"{where}: no connection in time")
     if status in _UNREACHABLE:

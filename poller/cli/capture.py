@@ -5,6 +5,7 @@ read, 1 recorded and some of it read, or the record is not whole, 2 nothing reco
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ def _capture(arguments: argparse.Namespace) -> int:
     if recorder.pieces:
         capture = Capture(_header(where, arguments.model or ""), tuple(recorder.pieces))
         _write(path, redact(capture, serials=arguments.redact_serials))
+        if arguments.json:
+            print(json.dumps({"output": str(path), "pieces": len(recorder.pieces), "dropped_octets": recorder.dropped}))
     if recorder.dropped:
         sys.stderr.write(f"{recorder.dropped} octets more than a capture takes are not in it\n")
         return SOME_DONE

@@ -139,7 +139,7 @@ def test_a_trace_shows_both_ways_without_the_password(cli: Cli) -> None:
 def test_a_refused_connection_says_what_to_look_at(cli: Cli) -> None:
     done = cli("read", "--host", "127.0.0.1", "--port", "1", ENERGY, meter="", code=2)
     assert done.stderr.splitlines() == [
-        "connect_refused: 127.0.0.1:1: nobody listens there",
+        "connect_refused: connection refused by 127.0.0.1:1",
         "  is the meter's module on, and is this its port?",
     ]
 
