@@ -11,10 +11,12 @@ kill between any two, whoever loads the vault opens everything, and the next cha
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from common.vault import KEY_SIZE, previous_path, read_key
+from common.vault import KEY_SIZE, BadKey, previous_path, read_key
 
 _ZEROES: Final = bytes(KEY_SIZE)
 
@@ -57,6 +59,14 @@ class KeyChange:
         self._next.replace(self._path)
         sync_directory(self._path.parent)
 
+    def undo(self) -> None:
+        """Bring the key before into force again, where there was one."""
+        if self._previous.exists():
+            self._previous.replace(self._path)
+        else:
+            self._path.unlink()
+        sync_directory(self._path.parent)
+
     def end(self, aside: Path | None = None) -> None:
         """Destroy the key before, or keep it in another place: nothing is sealed under it any more."""
         if aside is not None:
@@ -66,25 +76,30 @@ class KeyChange:
         sync_directory(self._path.parent)
 
 
-def install(path: Path, key: bytes, aside: Path) -> bool:
-    """Bring a given key into force, the one that was keeps its place aside; return False where it is the same.
+@contextmanager
+def installing(path: Path, key: bytes, aside: Path) -> Iterator[bool]:
+    """Bring a given key into force while a store that needs it is put in place; give False where it is the same.
 
-    Between the steps everything opens that opened before, or that the given key opens.
+    Meanwhile both keys open what they sealed. Then the one that was goes aside; where the work raises, it comes back.
     """
     change = KeyChange(path)
-    if not path.exists():
-        change.is_unfinished()
-        change.make(key)
-        change.switch()
-        return True
-    if read_key(path)[0] == key:
-        return False
-    change.is_unfinished()
+    if change.is_unfinished():
+        raise BadKey(f"{path}: a change of the key is not finished; `meterctl rotate-key` finishes it")
+    there = path.exists()
+    if there and read_key(path)[0] == key:
+        yield False
+        return
     change.make(key)
-    change.keep()
+    if there:
+        change.keep()
     change.switch()
-    change.end(aside)
-    return True
+    try:
+        yield True
+    except BaseException:
+        change.undo()
+        raise
+    if there:
+        change.end(aside)
 
 
 def sync_directory(path: Path) -> None:

@@ -5,15 +5,14 @@ terminal. One state directory has one run: the lock is shared with supervisord, 
 """
 
 import argparse
-import fcntl
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from admin_api.cli import broker, embedded
+from admin_api.cli.alone import AlreadyRunning, locked
 from admin_api.cli.init import Prepared, prepare
 from admin_api.cli.keeper import Keeper, Spent
 from admin_api.cli.notify import STOPPING, Notifier
@@ -24,36 +23,15 @@ from admin_api.listening import check as check_listening
 from admin_api.listening import speaks_tls
 from common import settings as configuration
 from common.clock import Clock, SystemClock
-from common.errors import Again, Barred, BridgeError, Hopeless
-from common.paths import Paths
+from common.errors import Again, BridgeError, Hopeless
 from common.process import Exit, StopFlag
 from common.settings import Settings
 
-LOCK_NAME: Final = "run.lock"
 LOOK_S: Final = 0.5
-
-
-class AlreadyRunning(Barred):
-    """Another run holds this state directory."""
 
 
 class PortTaken(Hopeless):
     """Something else listens where one of our programs should."""
-
-
-@contextmanager
-def locked(paths: Paths) -> Iterator[int]:
-    """Hold the state directory; give the lock's descriptor. Raise AlreadyRunning."""
-    paths.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(paths.root / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"{paths.root}: a `meterctl run` (or its supervisord) works there already") from None
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def run(state: str | None, *, with_embedded: bool, quiet: bool, clock: Clock) -> int:

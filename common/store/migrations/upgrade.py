@@ -16,7 +16,9 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
+from common.clock import SystemClock
 from common.store import safekeeping
+from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchRevision, StoreDamaged, StoreTooNew
 
@@ -75,14 +77,18 @@ def upgrade(database: Database) -> None:
     migrate(database, HEAD)
 
 
-def migrate(database: Database, to: str = HEAD) -> Plan:
-    """Bring the schema to a revision, upwards or downwards; return what was done.
+def migrate(database: Database, to: str = HEAD, actor: str = "") -> Plan:
+    """Bring the schema to a revision, upwards or downwards; return what was done. ``actor``: for the audit.
 
     Raise NoSuchRevision, StoreTooNew, StoreUnavailable or StoreDamaged; then nothing was changed.
     """
     database.prepare()
     with database.begin(Way.WISH) as connection:
-        return move(connection, to)
+        done = move(connection, to)
+        if actor and done.steps:
+            details = {"from": done.current, "to": done.target}
+            note(connection, SystemClock().wall_ms(), actor, "store.migrate", "store", details)
+        return done
 
 
 def plan(database: Database, to: str = HEAD) -> Plan:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from common.master_key import install
+from common.master_key import installing
 from common.store.archive import KEY, MANIFEST, SEAL, SETTINGS, BadBackup, Reader
 from common.store.backup import NotWritten, Source, write
 from common.store.database import Database, Way
@@ -94,7 +94,8 @@ def test_without_the_key_only_the_installation_that_has_it_can_use_a_backup(
         with pytest.raises(KeyMissing, match=reader.manifest.key):
             key_of(reader, other)
         Vault.create(other)
-    install(other, (tmp_path / "master.key").read_bytes(), tmp_path / "aside")
+    with installing(other, (tmp_path / "master.key").read_bytes(), tmp_path / "aside") as changed:
+        assert changed
     assert key_of(reader, other) is None
     source.database.close()
 

@@ -1,0 +1,86 @@
+"""meterctl backup: everything that the store holds, in one file, while the system runs; done when it was restored once.
+
+In: a file's name, or - for standard output. Out: the file, mode 0600, and what is in it. What is not: readings on their
+way (outbox, journals), invocation counters, and the master key unless asked for.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from admin_api.cli.access import settings as load_settings
+from admin_api.cli.access import shared_options
+from admin_api.cli.outcome import Outcome
+from admin_api.cli.output import show_json, show_line
+from admin_api.cli.parts import source_of
+from admin_api.cli.progress import progress
+from common.clock import SystemClock
+from common.errors import Hopeless
+
+STANDARD_OUTPUT = "-"
+
+
+class FileExists(Hopeless):
+    """There is a file of that name already."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--with-key", is_flag=True, help="With the master key: whoever has the file can open all secrets.")
+@click.option("--quick", is_flag=True, help="Check the file by its checksums alone, do not restore it on trial.")
+@click.option("--force", is_flag=True, help="Replace a file of that name.")
+@shared_options
+def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -> int:
+    """Write all that the store holds to FILE (- is standard output), while everything runs.
+
+    Without --with-key the secrets of the meters can be opened only where the master key still is.
+    """
+    from common.store.backup import pour, write
+    from common.store.restoring import rehearse
+
+    to_stdout = file == STANDARD_OUTPUT
+    found = load_settings()
+    clock = SystemClock()
+    path = found.paths.root / f".backup.{clock.wall_ms()}.tar" if to_stdout else Path(file)
+    if path.exists() and not force:
+        raise FileExists(f"{path}: is there already; --force replaces it")
+    with source_of(found) as source, progress("backup", quiet=as_json) as tell:
+        reader = write(source, path, clock.wall_ms(), with_key=with_key, tell=lambda table: tell(told=f"table {table}"))
+        try:
+            if not quick:
+                tell(told="restored on trial")
+                rehearse(reader, path.with_name(f".{path.name}.trial"))
+            if to_stdout:
+                pour(path, sys.stdout.buffer)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    manifest, octets = reader.manifest, path.stat().st_size
+    if to_stdout:
+        path.unlink()
+        return Outcome.DONE
+    counts = {item.name: item.rows for item in manifest.tables}
+    if as_json:
+        show_json({
+            "file": str(path),
+            "octets": octets,
+            "revision": manifest.revision,
+            "with_key": with_key,
+            "key": manifest.key,
+            "verified": "checksums" if quick else "restored",
+            "rows": counts,
+        })
+        return Outcome.DONE
+    show_line(f"{path}: {sum(counts.values())} rows of {len(counts)} tables, {octets} octets")
+    show_line(f"meters    {counts.get('meters', 0)} (removed ones that still deliver included)")
+    show_line(f"verified  {'by its checksums' if quick else 'by restoring it on trial'}")
+    show_line(f"key       {_key_text(with_key=with_key, key=manifest.key)}")
+    show_line("not in it: readings on their way (outbox/, journal/) and invocation counters (counters/)")
+    return Outcome.DONE
+
+
+def _key_text(*, with_key: bool, key: str) -> str:
+    if with_key:
+        return f"{key}, in the file: keep the file as safe as the key"
+    return f"{key}, not in the file: without it the meters' passwords and keys cannot be opened"
