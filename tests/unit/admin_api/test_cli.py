@@ -11,11 +11,13 @@ import pytest
 
 from admin_api.cli.follow import Follower
 from admin_api.cli.main import COMMANDS, answer
+from admin_api.passwords import belongs
 from common.meter_state import DesiredState, MeterState
+from common.secret import Secret
 from common.settings import load
 from common.store.engine import Store, open_from_settings
 from common.store.errors import StoreDamaged
-from common.store.model import LatestRow, MeterStateRow, Severity
+from common.store.model import LatestRow, MeterStateRow, Role, Severity
 
 NOW = 1_795_000_000_000
 SECRETS = ("s3cr3t-of-the-meter", "s3cr3t-of-the-cloud")
@@ -487,3 +489,39 @@ def test_a_change_to_nothing_is_a_change(meterctl: Meterctl, store: Store) -> No
     assert (wish.backfill, wish.load_profile) == (False, "")
     ended = meterctl("edit", "house 7", "--interval", "0", "--json")
     assert (ended.code, ended.error["kind"]) == (2, "bad_payload")
+
+
+def test_a_token_ends_when_it_was_said(meterctl: Meterctl, store: Store) -> None:
+    lives = {}
+    for words in ((), ("--expires", "12h"), ("--expires", "never")):
+        row = store.tokens.verify(meterctl("token", "create", *words).out.strip())
+        assert row is not None
+        lives[words] = None if row.expires_at is None else (row.expires_at - row.created_at) // 3_600_000
+    assert list(lives.values()) == [365 * 24, 12, None]
+    assert [row["state"] for row in json.loads(meterctl("token", "list", "--json").out)] == ["active"] * 4
+    assert meterctl("token", "create", "--expires", "soon").code == 2
+
+
+def test_people_come_and_go_by_prompt_or_file_and_no_password_is_an_argument(
+    meterctl: Meterctl, store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "words"
+    file.write_text("a sentence of words\nmore\n", encoding="utf-8")
+    assert "bad_password_file" in meterctl("user", "add", "ann", "--password-file", str(file)).err
+    file.chmod(0o600)
+    assert meterctl("user", "add", "Ann", "--role", "admin", "--password-file", str(file)).out == "ann  admin\n"
+    found = store.users.hash_of("ann")
+    assert found is not None
+    assert belongs(Secret("a sentence of words"), found[1])
+    assert not belongs(Secret("a sentence of word"), found[1])
+    store.tokens.revoke(1)
+    assert "last_admin" in meterctl("user", "disable", "ann").err
+    store.tokens.create(Role.ADMIN, "x")
+    assert json.loads(meterctl("user", "disable", "ann", "--json").out)["disabled"] is True
+    assert "disabled" in meterctl("user", "list").out
+    assert meterctl("user", "enable", "ann").code == meterctl("user", "role", "ann", "viewer").code == 0
+    file.write_text("too short\n", encoding="utf-8")
+    assert "12 to 256 characters" in meterctl("user", "password", "ann", "--password-file", str(file)).err
+    assert meterctl("user", "remove", "ann").code == 0
+    assert meterctl("user", "list", "--json").out == "[]\n"
+    assert "$argon2" not in json.dumps([row.details for row in store.audit.list()])
