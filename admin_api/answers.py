@@ -1,7 +1,7 @@
 """What views share: a JSON answer, where it is found, the meter that a path means, the revision a header demands."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -13,6 +13,7 @@ from common.store.model import Meter
 
 NEWER: Final = "v1_"
 """Begins the names of blueprints below /api/v1."""
+_url: Final[Callable[..., str]] = url_for
 
 
 def answer(document: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
@@ -28,7 +29,7 @@ def nothing(status: HTTPStatus = HTTPStatus.NO_CONTENT, headers: Mapping[str, st
 def location(area: str, operation: str, **values: object) -> dict[str, str]:
     """Return where an operation's answer is found, below the prefix that the request came by."""
     prefix = NEWER if (request.blueprint or "").startswith(NEWER) else ""
-    return {"Location": url_for(f"{prefix}{area}.{operation}", **values)}  # type: ignore[arg-type]  # of any converter
+    return {"Location": _url(f"{prefix}{area}.{operation}", **values)}
 
 
 def meant(meter: str) -> Meter:

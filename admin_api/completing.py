@@ -6,18 +6,16 @@ BadWish that names the field. Pure; API and meterctl alike come through here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from admin_api.schemas.meters import READ_ONLY, MeterChange, NewMeasurement, NewMeter
 from admin_api.schemas.refusals import shown
-from admin_api.schemas.shape import BadPayload
+from admin_api.schemas.shape import BadPayload, Values
 from common.catalogue import DEFAULT_MEASUREMENTS, DEFAULT_MODEL, MODELS, CatalogueEntry, Model
 from common.store.model import SECRETS, MeasurementWish, MeterWish
 from common.store.rules import check
 
 PORTS: Final[Mapping[str, int]] = {"hdlc": 3333, "wrapper": 4059}
-Values = dict[str, Any]
-"""Fields of a wish by name, each of the type that its form gave it."""
 
 
 def new_meter(body: NewMeter) -> MeterWish:

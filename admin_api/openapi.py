@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
 from inspect import getdoc
-from typing import Any, Final, NoReturn, cast, get_type_hints
+from typing import Final, NoReturn, cast, get_type_hints
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -17,6 +17,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
+from pydantic.json_schema import JsonSchemaValue
 
 from admin_api.context import JSON, Area, Route, View
 from admin_api.problems import MEDIA_TYPE
@@ -25,7 +26,7 @@ from admin_api.schemas.shape import Omissible, Shape, refused
 
 DISTRIBUTION: Final = "dlms-bridge"
 SECURITY: Final = "bearer"
-Document = dict[str, Any]
+Document = JsonSchemaValue
 _ABOUT: Final = (
     "Reads DLMS/COSEM electricity meters and delivers every reading. Every path below /api is there below /api/v1 as"
     " well. Each operation names in x-required-role the role that it needs: viewer, operator or admin, each with what"
@@ -145,27 +146,33 @@ def _problems(route: Route) -> set[int]:
 
 
 def _complete(operation: Document, route: Route) -> None:
-    """Add what the library has no words for: headers, and a body that may be left out."""
-    body = takes(route.view, "body")
-    if body is not None:
-        operation["requestBody"]["required"] = not issubclass(body, Omissible)
-    for status in route.answers:
-        if status >= HTTPStatus.BAD_REQUEST:  # an answer of its own, or a problem: the media type tells
-            operation["responses"][str(status)]["content"] |= _problem(status)["content"]
-    for name in route.heeds:
-        parameter = {"name": name, "in": "header", "description": _HEEDED[name], "schema": {"type": "string"}}
-        operation.setdefault("parameters", []).append(parameter)
-    if takes(route.view, "raw"):
-        operation["requestBody"]["content"].setdefault(JSON, {})["schema"] = _LIST
+    """Add what the library has no words for."""
+    _complete_request(operation, route)
+    responses = operation["responses"]
     for media in route.also:
         schema = _LIST if media == JSON else {"type": "string"}
-        operation["responses"]["200"]["content"][media] = {"schema": schema}
-    for status, response in operation["responses"].items():
+        responses["200"]["content"][media] = {"schema": schema}
+    for status in route.answers:
+        if status >= HTTPStatus.BAD_REQUEST:  # an answer of its own, or a problem: the media type tells
+            responses[str(status)]["content"] |= _problem(status)["content"]
+    for status, response in responses.items():
         names = route.sends if int(status) < HTTPStatus.BAD_REQUEST else ()
         if int(status) in _WITH_PROBLEMS:
             names = (_WITH_PROBLEMS[int(status)],)
         if names:
             response["headers"] = {name: _header(name) for name in names}
+
+
+def _complete_request(operation: Document, route: Route) -> None:
+    """Add the headers that are heeded, and whether a body may be left out."""
+    for name in route.heeds:
+        parameter = {"name": name, "in": "header", "description": _HEEDED[name], "schema": {"type": "string"}}
+        operation.setdefault("parameters", []).append(parameter)
+    body = takes(route.view, "body")
+    if body is not None:
+        operation["requestBody"]["required"] = not issubclass(body, Omissible)
+    if takes(route.view, "raw"):
+        operation["requestBody"]["content"].setdefault(JSON, {})["schema"] = _LIST
 
 
 def _header(name: str) -> Document:
@@ -192,11 +199,11 @@ def _refuse(error: ValidationError) -> NoReturn:
     raise refused(error) from None
 
 
-def _checked(response: Response, answers: Mapping[Any, Any]) -> Response:
+def _checked(response: Response, answers: Mapping[object, object]) -> Response:
     """Return a response whose JSON fits its form; raise what is wrong with it. For tests alone."""
     expected = answers.get(response.status_code, ...)
     if expected is ...:
-        raise AssertionError(f"{response.status_code} is not among {sorted(answers)}")
+        raise AssertionError(f"{response.status_code} is not among {list(answers)}")
     if isinstance(expected, type) and issubclass(expected, Shape) and response.mimetype == JSON:
         expected.model_validate_json(response.get_data())
     return response

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Self
+from functools import partial
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -33,6 +34,8 @@ MAX_PAGE: Final = 1000
 PAGE: Final = 100
 MAX_OFFSET: Final = 1_000_000_000
 LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
+Values = JsonSchemaValue
+"""Fields of a form by name, each of the type that the form gave it."""
 REFERENCES: Final = "#/components/schemas/{model}"
 _SIGNED: Final = re.compile(r"-?[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -50,10 +53,10 @@ class BadPayload(BadWish):
 class _Schemas(GenerateJsonSchema):
     """JSON schemas without what says nothing: titles of fields, and the None of a field that was left out."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's own signature
+    def field_title_should_be_set(self, _schema: object) -> bool:
         return False
 
-    def default_schema(self, schema: Any) -> JsonSchemaValue:
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         made = super().default_schema(schema)
         if made.get("default", ...) is None:
             made.pop("default")
@@ -63,7 +66,7 @@ class _Schemas(GenerateJsonSchema):
 class _QuerySchemas(_Schemas):
     """A query parameter is there or not; none of them is null."""
 
-    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
 
@@ -96,7 +99,7 @@ class Shape(BaseModel):
             raise refused(error) from None
 
     @classmethod
-    def model_json_schema(cls, *_ways: object, mode: JsonSchemaMode = "validation", **_more: object) -> dict[str, Any]:
+    def model_json_schema(cls, *_ways: object, mode: JsonSchemaMode = "validation", **_more: object) -> JsonSchemaValue:
         """Return the form's JSON schema, made once."""
         found = _SCHEMAS.get((cls, mode))
         if found is None:
@@ -105,13 +108,13 @@ class Shape(BaseModel):
         return found
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Values:
         """The fields that the data named, by their names here."""
         return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
 
 _FORMS: Final[dict[str, type[Shape]]] = {}
-_SCHEMAS: Final[dict[tuple[type[Shape], JsonSchemaMode], dict[str, Any]]] = {}
+_SCHEMAS: Final[dict[tuple[type[Shape], JsonSchemaMode], JsonSchemaValue]] = {}
 
 
 class Omissible(Shape):
@@ -208,10 +211,8 @@ def refused(error: ValidationError) -> BadPayload:
     return BadPayload(*found[0], further=found[1:])
 
 
-def absent(**details: Any) -> Any:
-    """Return a field that may be left out; Shape.given tells whether it was. It may not be null."""
-    return Field(default=None, **details)
-
+absent = partial(Field, default=None)
+"""A field that may be left out; Shape.given tells whether it was. It may not be null."""
 
 __all__ = [
     "Answer",
@@ -228,6 +229,7 @@ __all__ = [
     "Shape",
     "Text",
     "Time",
+    "Values",
     "Whole",
     "absent",
     "refusal",
