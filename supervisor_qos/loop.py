@@ -36,7 +36,7 @@ from supervisor_qos.reconcile import Reconciler
 from supervisor_qos.recorder import Recorder, publisher_state
 from supervisor_qos.shares import Shares
 from supervisor_qos.watch import PUBLISHER, Moment, Watch
-from supervisor_qos.wishes import FACTS, program_name, uid_of
+from supervisor_qos.wishes import FACTS, SCANNER, program_name, uid_of
 
 LISTEN_S: Final = 0.1
 WISHES_MS: Final = 250
@@ -186,6 +186,7 @@ class Loop:
             self._forgive(program_name(uid))
         parts.orders.finish(parts.observer.results)
         asked = parts.orders.dispatch(parts.reconciler.wanted(), self.table)
+        parts.reconciler.scanning = parts.orders.jobs.wanted
         for name in asked:
             parts.ledger.trust(name)
             parts.ledger.expect(name)
@@ -299,6 +300,8 @@ class Loop:
             if uid_of(name) is None:
                 broken = process.state in _BROKEN
                 self._trouble(name, ("process", f"{name} {process.state}: {process.error}") if broken else None)
+        if SCANNER not in self.table:
+            self._trouble(SCANNER, None)
         parts.recorder.states(self.judged)
         parts.recorder.latest(observer.take_latest(), self._tb_keys())
         parts.recorder.alarms(self._view())

@@ -25,6 +25,7 @@ from common.settings import Settings
 from common.store.engine import open_from_settings
 from common.supervisord import SOCKET_NAME, Supervisord
 from supervisor_qos.alarm_notes import AlarmNotes
+from supervisor_qos.jobs import Jobs
 from supervisor_qos.keeping import Keeping
 from supervisor_qos.kernel_clock import is_synchronised
 from supervisor_qos.ledger import Ledger
@@ -94,6 +95,8 @@ def wire(settings: Settings) -> Parts:
     )
     observer, ledger = Observer(), Ledger(budget)
     scripts = Path(sys.executable).parent
+    reconciler = Reconciler(store, settings, supervisord, scripts, clock, boot_id())
+    jobs = Jobs(store, clock, bus.to_worker, settings.scan, reconciler.owned)
     return Parts(
         settings=settings,
         clock=clock,
@@ -103,9 +106,9 @@ def wire(settings: Settings) -> Parts:
         observer=observer,
         ledger=ledger,
         watch=Watch(observer, ledger, supervision),
-        reconciler=Reconciler(store, settings, supervisord, scripts, clock, boot_id()),
+        reconciler=reconciler,
         recorder=Recorder(store, clock),
-        orders=Orders(store, clock, bus.to_worker, bus.to_publisher),
+        orders=Orders(store, clock, bus.to_worker, bus.to_publisher, jobs),
         synchronised=is_synchronised,
         notes=AlarmNotes(store, clock, _named_at_broker(settings), bus.to_publisher),
         keeping=Keeping(store.history, observer.folding),

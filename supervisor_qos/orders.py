@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from common.clock import Clock
-from common.command import ONCE, OUTBOX_DROP, OUTBOX_RETRY, Command, CommandResult
+from common.command import ONCE, OUTBOX_DROP, OUTBOX_RETRY, SCAN, Command, CommandResult
 from common.envelope import Envelope, Kind, encode
 from common.process_state import Process
 from common.store.engine import Store
-from common.store.model import CommandRow
+from common.store.model import CommandRow, CommandState
 from supervisor_qos.health import ALIVE
+from supervisor_qos.jobs import Jobs
 from supervisor_qos.wishes import program_name
 
 RESTART: Final = "restart"
@@ -41,12 +42,16 @@ class Orders:
     clock: Clock
     send: Callable[[bytes, bytes], bool]
     send_to_publisher: Callable[[bytes], bool]
+    jobs: Jobs
     restarts: dict[str, Restart] = field(default_factory=dict)
     _sent: set[str] = field(default_factory=set)
 
     def dispatch(self, wanted: set[bytes], table: Mapping[str, Process]) -> list[str]:
         """Hand out what is pending; return the programs whose restart was asked for. Raise what the store raises."""
-        pending = self.store.commands.pending(BATCH)
+        rows = self.store.commands.pending(BATCH)
+        self.jobs.scans([row for row in rows if row.verb == SCAN])
+        self.jobs.cancelled([row for row in rows if row.cancelled_ms is not None], wanted)
+        pending = [row for row in rows if row.state is CommandState.PENDING and row.verb != SCAN]
         self._sent &= {row.id for row in pending}
         asked = []
         for row in pending:
@@ -106,7 +111,9 @@ class Orders:
 
     def _write_down(self, command: str, result: CommandResult) -> None:
         if result.progress:
-            self.store.commands.advance(command, result.progress)
+            self.jobs.heard(command)
+            if not self.store.commands.advance(command, result.progress):
+                self.jobs.unwanted(command)
             return
         self.store.commands.finish(
             command,

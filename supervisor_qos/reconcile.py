@@ -39,6 +39,8 @@ class Reconciler:
     boot: bytes
     meters: dict[bytes, Meter] = field(default_factory=dict)
     version: int = -1
+    scanning: bool = False
+    """Whether the scanner is to run."""
     _written: tuple[object, ...] = ()
 
     def read_wishes(self) -> set[bytes]:
@@ -55,9 +57,13 @@ class Reconciler:
         """Return the meters that are to have a worker."""
         return {uid for uid, meter in self.meters.items() if wishes.has_process(meter)}
 
+    def owned(self) -> list[list[object]]:
+        """Return host and port of every meter that is not deleted, as of the wishes that were read last."""
+        return [[each.wish.ip_address, each.wish.port] for each in self.meters.values() if each.deleted_at is None]
+
     def write_files(self, *, clock_synchronised: bool, facts: Mapping[bytes, Mapping[str, str]]) -> None:
         """Write what changed: worker files, routes, programs. Remove the programs of meters that are to have none."""
-        inputs = (self.version, clock_synchronised, facts)
+        inputs = (self.version, clock_synchronised, facts, self.scanning)
         if inputs == self._written:
             return
         paths, wanted = self.settings.paths, self.wanted()
@@ -65,7 +71,9 @@ class Reconciler:
         for uid in wanted:
             wish = wishes.worker_file(self.meters[uid], paths, clock_synchronised=clock_synchronised)
             wish.dump(wishes.worker_path(paths, uid))
-            self._write_program(uid)
+            self._write(wishes.program_path(paths, uid), wishes.program(uid, paths, self.scripts))
+        if self.scanning:
+            self._write(paths.programs / f"{wishes.SCANNER}.conf", wishes.scanner_program(paths, self.scripts))
         self._remove_other_programs(wanted)
         self._written = inputs
 
@@ -73,16 +81,17 @@ class Reconciler:
         """Only we write there: what is no program of a wanted meter goes, before it fails supervisord's reload."""
         for path in self.settings.paths.programs.glob("*.conf"):
             uid_or_none = wishes.uid_of(path.stem)
-            if uid_or_none is None:
+            if path.stem == wishes.SCANNER and self.scanning:
+                continue
+            if uid_or_none is None and path.stem != wishes.SCANNER:
                 _log.warning("removed %s: not one of ours", path)
             if uid_or_none not in wanted:
                 path.unlink(missing_ok=True)
 
-    def _write_program(self, uid: bytes) -> None:
-        path = wishes.program_path(self.settings.paths, uid)
-        text = wishes.program(uid, self.settings.paths, self.scripts).encode()
-        if not path.is_file() or path.read_bytes() != text:
-            write_atomically(path, text)
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_atomically(path, text.encode())
 
     def sync(self, table: Mapping[str, Process]) -> list[str]:
         """Bring supervisord's programs to the wishes; return what was added, at most BATCH of them at a time.
@@ -90,8 +99,8 @@ class Reconciler:
         Raise NotListening, Refused.
         A program to be removed is first stopped, and removed by a later call, when it is down.
         """
-        wanted = {wishes.program_name(uid) for uid in self.wanted()}
-        ours = {name for name in table if wishes.uid_of(name) is not None}
+        wanted = {wishes.program_name(uid) for uid in self.wanted()} | ({wishes.SCANNER} if self.scanning else set())
+        ours = {name for name in table if wishes.uid_of(name) is not None or name == wishes.SCANNER}
         for name in ours - wanted:
             self._retire(table[name])
         return self._add(wanted) if wanted - ours else []

@@ -7,7 +7,7 @@ written here.
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from common.tether import tethered
 from common.worker_file import MAX_MEASUREMENTS, Limits, Measurement, WorkerFile
 
 PREFIX: Final = "meter-"
+SCANNER: Final = "scanner"  # the program that runs while a scan is unfinished
 FACTS: Final = ("serial_number", "firmware_version")  # what a worker finds out and the broker is told
 DEFAULT_TARGET: Final = "default"
 EXPECTED_EXITS: Final = (Exit.OK, Exit.LOCK_HELD, Exit.BAD_CONFIGURATION)  # no restart by supervisord: we decide when
@@ -142,9 +143,17 @@ def program(uid: bytes, paths: Paths, scripts: Path) -> str:
     A worker that ends by itself with 0, 75 (line or journal held) or 78 (bad configuration) is not started again by
     supervisord: when to try again is decided here.
     """
-    poller = [str(scripts / "dlms-poller"), "--config", str(worker_path(paths, uid))]
-    command = shlex.join(tethered(poller, scripts))
-    name = program_name(uid)
+    command = [str(scripts / "dlms-poller"), "--config", str(worker_path(paths, uid))]
+    return _program(program_name(uid), command, paths, scripts)
+
+
+def scanner_program(paths: Paths, scripts: Path) -> str:
+    """Return the scanner's program for supervisord; raise UnsafeText."""
+    return _program(SCANNER, [str(scripts / "dlms-scanner"), "--bus", str(paths.sockets)], paths, scripts)
+
+
+def _program(name: str, program: Sequence[str], paths: Paths, scripts: Path) -> str:
+    command = shlex.join(tethered(program, scripts))
     return f"""\
 [program:{name}]
 command={quoted(command)}

@@ -129,13 +129,18 @@ class Commands:
         return self.job(number)
 
     def pending(self, limit: int = 100) -> list[CommandRow]:
-        """Return what somebody has to see to, oldest first: what is pending, what is cancelled, scans under way."""
+        """Return what somebody has to see to, scans first, then the oldest: pending, cancelled, scans under way."""
         waits = commands.c.state == str(CommandState.PENDING)
         told = commands.c.cancelled_ms.is_not(None) | (commands.c.verb == SCAN)
         goes_on = (commands.c.state == str(CommandState.DISPATCHED)) & told
         query = select(commands).where(commands.c.state.in_(_UNFINISHED), waits | goes_on)
         with self._database.begin(Way.READ) as connection:
-            rows = connection.execute(query.order_by(commands.c.created_ms).limit(limit)).mappings().all()
+            rows = (
+                connection
+                .execute(query.order_by(commands.c.verb != SCAN, commands.c.created_ms).limit(limit))
+                .mappings()
+                .all()
+            )
         return [_command(row) for row in rows]
 
     def dispatched(self, number: str) -> bool:

@@ -7,9 +7,11 @@ import pytest
 from common.command import OUTBOX_DROP, Command, CommandResult
 from common.envelope import Kind, decode
 from common.process_state import Process, ProcessState
+from common.settings import ScanSettings
 from common.store.engine import Store
 from common.store.errors import StoreUnavailable
 from common.store.model import CommandState, Meter
+from supervisor_qos.jobs import Jobs
 from supervisor_qos.orders import Orders
 from supervisor_qos.wishes import program_name
 from tests.support.installation import StillClock, wish
@@ -49,7 +51,8 @@ def wire() -> Wire:
 
 @pytest.fixture
 def orders(store: Store, clock: StillClock, wire: Wire) -> Orders:
-    return Orders(store, clock, wire.send, wire.send_to_publisher)
+    jobs = Jobs(store, clock, wire.send, ScanSettings(), list)
+    return Orders(store, clock, wire.send, wire.send_to_publisher, jobs)
 
 
 def insert(store: Store, meter: Meter, verb: str, timeout_s: float = 10.0) -> str:
@@ -176,7 +179,7 @@ def test_what_changes_a_meter_is_marked_before_it_is_sent_and_never_sent_twice(
     orders.send = send
     orders.dispatch({meter.uid}, {})
     assert marked == [CommandState.DISPATCHED]
-    after_a_crash = Orders(store, clock, wire.send, wire.send_to_publisher)
+    after_a_crash = Orders(store, clock, wire.send, wire.send_to_publisher, orders.jobs)
     after_a_crash.dispatch({meter.uid}, {})
     assert wire.sent == []
 
