@@ -1,7 +1,7 @@
-"""A state directory for one: the lock that `meterctl run` and its supervisord hold, and whether anything is left of them.
+"""A state directory for one: the lock that `meterctl run` and its supervisord hold, and whether anything is left of it.
 
-In: the paths of an installation. Out: the lock, or AlreadyRunning. What changes the store under everybody's feet (restore,
-migrate) works only alone.
+In: the paths of an installation. Out: the lock, or AlreadyRunning. What changes the store under everybody's feet
+(restore, migrate) works only alone.
 """
 
 import fcntl

@@ -6,17 +6,22 @@ way (outbox, journals), invocation counters, and the master key unless asked for
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from admin_api.cli.access import settings as load_settings
 from admin_api.cli.access import shared_options
+from admin_api.cli.alone import rotating
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
 from admin_api.cli.parts import source_of
 from admin_api.cli.progress import progress
 from common.clock import SystemClock
 from common.errors import Hopeless
+
+if TYPE_CHECKING:
+    from common.store.archive import Manifest
 
 STANDARD_OUTPUT = "-"
 
@@ -45,7 +50,8 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
     path = found.paths.root / f".backup.{clock.wall_ms()}.tar" if to_stdout else Path(file)
     if path.exists() and not force:
         raise FileExists(f"{path}: is there already; --force replaces it")
-    with source_of(found) as source, progress("backup", quiet=as_json) as tell:
+    telling = progress("backup", quiet=as_json)
+    with rotating(found.paths), source_of(found) as source, telling as tell:
         reader = write(source, path, clock.wall_ms(), with_key=with_key, tell=lambda table: tell(told=f"table {table}"))
         try:
             if not quick:
@@ -56,11 +62,16 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-    manifest, octets = reader.manifest, path.stat().st_size
     if to_stdout:
         path.unlink()
-        return Outcome.DONE
+    else:
+        _show(path, reader.manifest, with_key=with_key, quick=quick, as_json=as_json)
+    return Outcome.DONE
+
+
+def _show(path: Path, manifest: "Manifest", *, with_key: bool, quick: bool, as_json: bool) -> None:
     counts = {item.name: item.rows for item in manifest.tables}
+    octets = path.stat().st_size
     if as_json:
         show_json({
             "file": str(path),
@@ -71,13 +82,12 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
             "verified": "checksums" if quick else "restored",
             "rows": counts,
         })
-        return Outcome.DONE
+        return
     show_line(f"{path}: {sum(counts.values())} rows of {len(counts)} tables, {octets} octets")
     show_line(f"meters    {counts.get('meters', 0)} (removed ones that still deliver included)")
     show_line(f"verified  {'by its checksums' if quick else 'by restoring it on trial'}")
     show_line(f"key       {_key_text(with_key=with_key, key=manifest.key)}")
     show_line("not in it: readings on their way (outbox/, journal/) and invocation counters (counters/)")
-    return Outcome.DONE
 
 
 def _key_text(*, with_key: bool, key: str) -> str:

@@ -1,7 +1,7 @@
 """meterctl migrate: the store's schema to another version's, where nothing runs; a backup is made first.
 
-In: a revision, else the newest. Out: what was done, step by step. `meterctl run` does the way up by itself; this command
-shows it beforehand, and goes down for who returns to an older version.
+In: a revision, else the newest. Out: what was done, step by step. `meterctl run` does the way up by itself; this
+command shows it beforehand, and goes down for who returns to an older version.
 """
 
 from typing import TYPE_CHECKING
@@ -28,13 +28,7 @@ class NothingToMigrate(Hopeless):
 
 
 @click.command()
-@click.option(
-    "--to",
-    "revision",
-    default="head",
-    show_default=True,
-    help="Revision, such as 0003; down it may lose what that did not know.",
-)
+@click.option("--to", "revision", default="head", show_default=True, help="A revision; 0003 is that of 0.3.0.")
 @click.option("--check", is_flag=True, help="Do nothing; exit code 1 where something would be done.")
 @click.option("--dry-run", is_flag=True, help="Do nothing; show what would be done.")
 @yes_option

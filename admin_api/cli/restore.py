@@ -1,7 +1,7 @@
 """meterctl restore: an installation from a backup, in a state directory where nothing runs.
 
-In: a file of `meterctl backup`. Out: the store, the key where the backup has one, the settings where there are none. The
-store that was there is kept aside. Nothing is changed before the whole file was found sound.
+In: a file of `meterctl backup`. Out: the store, the key where the backup has one, the settings where there are none.
+The store that was there is kept aside. Nothing is changed before the whole file was found sound.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,7 @@ from common.vault import Vault
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace a store that has meters; it is kept aside.")
-@click.option(
-    "--without-secrets", is_flag=True, help="Empty all passwords, keys and tokens of meters: no key is needed."
-)
+@click.option("--without-secrets", is_flag=True, help="Empty the meters' passwords, keys and tokens: no key is needed.")
 @shared_options
 def restore(file: Path, force: bool, without_secrets: bool, as_json: bool) -> int:
     """Make the store what it was when FILE was made; nothing may run here meanwhile."""
@@ -49,7 +47,7 @@ def restore(file: Path, force: bool, without_secrets: bool, as_json: bool) -> in
         with source_of(found) as source, bringing as key_changed:
             vault = Vault.create(found.paths.master_key)
             done = restore_store(reader, source, now_ms, force=force, without_secrets=without_secrets)
-            _note(found, vault, str(file), reader)
+    _note(found, vault, str(file), reader)
     told = {
         "file": str(file),
         "made_ms": reader.manifest.made_ms,

@@ -21,7 +21,7 @@ from common.master_key import sync_directory
 from common.store.archive import KEY, SETTINGS, BadBackup, Manifest, Reader, TableEntry, Writer
 from common.store.content import Content, Row, Shape, content_of
 from common.store.database import Database, Way
-from common.vault import key_id, read_key
+from common.vault import key_id, previous_path, read_key
 
 DISTRIBUTION: Final = "dlms-bridge"
 Tell = Callable[[str], None]
@@ -101,6 +101,8 @@ def pour(path: Path, stream: IO[bytes]) -> None:
 
 
 def _write(source: Source, writer: Writer, now_ms: int, *, with_key: bool, tell: Tell) -> None:
+    if previous_path(source.key).exists():
+        raise NotWritten(f"{source.key}: a change of the key is not finished; `meterctl rotate-key` finishes it")
     key = read_key(source.key)[0]
     with source.database.begin(Way.READ) as connection:
         content = content_of(connection)
