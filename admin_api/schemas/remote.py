@@ -8,7 +8,7 @@ from admin_api.schemas.shape import Field, OneOf, Shape, absent
 MAX_VALUE: Final = 4096  # characters: an image block fits, an image does not
 OPERATIONS: Final = ("disconnect", "reconnect")
 
-Code = Annotated[str, Field(min_length=1, max_length=32, description="An OBIS code: 0-0:96.3.10.255.")]
+Code = Annotated[str, Field(min_length=1, max_length=32, description="An OBIS code: 0-0:96.3.10.")]
 Class = Annotated[int, Field(ge=0, le=65_535)]
 Member = Annotated[int, Field(ge=-128, le=127)]
 Typed = Annotated[
@@ -47,5 +47,5 @@ class NewSwitching(Shape):
     """A supply to be cut or restored."""
 
     operation: Annotated[str, OneOf(OPERATIONS)]
-    obis: Code = absent(description="Of the disconnect control; 0-0:96.3.10.255.")
+    obis: Code = absent(description="Of the disconnect control; 0-0:96.3.10.")
     timeout_s: Seconds = COMMAND_S
