@@ -16,6 +16,7 @@ from admin_api.cli.alone import alone
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
 from admin_api.cli.parts import settings_file, source_of
+from admin_api.documents import iso
 from common.clock import SystemClock
 from common.files import write_atomically
 from common.master_key import installing
@@ -48,9 +49,9 @@ def restore(file: Path, force: bool, without_secrets: bool, as_json: bool) -> in
             vault = Vault.create(found.paths.master_key)
             done = restore_store(reader, source, now_ms, force=force, without_secrets=without_secrets)
     _note(found, vault, str(file), reader)
-    told = {
+    told: dict[str, object] = {
         "file": str(file),
-        "made_ms": reader.manifest.made_ms,
+        "made_at": iso(reader.manifest.made_ms),
         "rows": done.counts,
         "aside": None if done.aside is None else str(done.aside),
         "key_aside": str(key_aside) if key_aside.exists() else None,
@@ -81,7 +82,7 @@ def _note(found: Settings, vault: Vault, file: str, reader: Reader) -> None:
     from common.store.engine import open_store
 
     store = open_store(found.store_url, vault)
-    store.audit.record(actor(), "store.restore", file, {"made_ms": reader.manifest.made_ms})
+    store.audit.record(actor(), "store.restore", file, {"made_at": iso(reader.manifest.made_ms)})
     store.close()
 
 

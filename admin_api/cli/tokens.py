@@ -6,8 +6,10 @@ from typing import Final
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.flags import confirmed, yes_option
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
+from admin_api.documents import iso
 from common.clock import SystemClock
 
 ROLES: Final = ("viewer", "operator", "admin")
@@ -49,7 +51,13 @@ def create(role: str, label: str, life_ms: int | None, as_json: bool) -> int:
         number, text = store.tokens.create(Role(role), label, actor(), life_ms=life_ms)
         made = store.tokens.get(number)
     if as_json:
-        document = {"id": number, "role": role, "label": label, "expires_at": made.expires_at, "token": text.reveal()}
+        document = {
+            "id": number,
+            "role": role,
+            "label": label,
+            "expires_at": iso(made.expires_at),
+            "token": text.reveal(),
+        }
         show_json(document)
     else:
         show_line(text.reveal())
@@ -70,10 +78,10 @@ def list_tokens(as_json: bool) -> int:
                 "role": row.role,
                 "label": row.label,
                 "state": row.state(now),
-                "created_at": row.created_at,
-                "expires_at": row.expires_at,
-                "revoked_at": row.revoked_at,
-                "last_used_at": row.last_used_at,
+                "created_at": iso(row.created_at),
+                "expires_at": iso(row.expires_at),
+                "revoked_at": iso(row.revoked_at),
+                "last_used_at": iso(row.last_used_at),
             }
             for row in rows
         ])
@@ -90,10 +98,13 @@ def list_tokens(as_json: bool) -> int:
 
 
 @token.command()
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="NUMBER", type=int)
+@yes_option
 @shared_options
-def revoke(number: int, as_json: bool) -> int:
+def revoke(number: int, yes: bool, as_json: bool) -> int:
     """Make a token worthless from now on."""
+    if not confirmed(f"Revoke token {number} for ever?", yes=yes):
+        return Outcome.FAILED
     with opened() as store:
         store.tokens.revoke(number, actor())
     if as_json:

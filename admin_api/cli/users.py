@@ -12,9 +12,11 @@ from typing import Final
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.flags import confirmed, yes_option
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
 from admin_api.cli.tokens import ROLES
+from admin_api.documents import iso
 from common.errors import Hopeless
 from common.secret import Secret
 from common.store.model import Role, UserRow
@@ -107,9 +109,12 @@ def enable(name: str, as_json: bool) -> int:
 
 @user.command()
 @click.argument("name", metavar="NAME")
+@yes_option
 @shared_options
-def remove(name: str, as_json: bool) -> int:
+def remove(name: str, yes: bool, as_json: bool) -> int:
     """Remove a user; the user's sessions end."""
+    if not confirmed(f"Remove the user {name}?", yes=yes):
+        return Outcome.FAILED
     with opened() as store:
         store.users.remove(name, actor())
     if as_json:
@@ -162,6 +167,6 @@ def _document(row: UserRow) -> dict[str, object]:
         "name": row.name,
         "role": row.role,
         "disabled": row.disabled_at is not None,
-        "created_at": row.created_at,
-        "changed_at": row.changed_at,
+        "created_at": iso(row.created_at),
+        "changed_at": iso(row.changed_at),
     }
