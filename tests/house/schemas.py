@@ -19,9 +19,10 @@ from admin_api.schemas.alarms import AlarmAnswer
 from admin_api.schemas.logs import LogLine
 from admin_api.schemas.meters import Latest, MeterAnswer
 from admin_api.schemas.quality import ActionPlan, Diagnosis, ReportAnswer
-from admin_api.schemas.shape import Answer
+from admin_api.schemas.shape import Answer, Time
 from admin_api.schemas.transfer import ImportReport
 from common.meter_state import DesiredState, MeterState
+from common.store.model import Role
 
 DIRECTORY: Final = Path(__file__).parents[2] / "docs" / "schemas"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -194,6 +195,108 @@ class SettingsShown(Answer):
     state: str
 
 
+class TokenMade(Answer):
+    """A token that was made; its text is shown this once."""
+
+    id: int
+    role: Role
+    label: str
+    expires_at: Time | None
+    token: str
+
+
+class TokenListed(Answer):
+    """A token without its text."""
+
+    id: int
+    role: Role
+    label: str
+    state: str
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    last_used_at: Time | None
+
+
+class TokenRevoked(Answer):
+    """A token that is worthless from now on."""
+
+    id: int
+    revoked: Literal[True]
+
+
+class UserShown(Answer):
+    """Somebody who may log in."""
+
+    id: int
+    name: str
+    role: Role
+    disabled: bool
+    created_at: Time
+    changed_at: Time
+
+
+class UserRemoved(Answer):
+    """Somebody who may not any more."""
+
+    name: str
+    removed: Literal[True]
+
+
+class BackupMade(Answer):
+    """A backup that was written, and how it was verified."""
+
+    file: str
+    octets: int
+    revision: str
+    with_key: bool
+    key: str
+    verified: Literal["checksums", "restored"]
+    rows: dict[str, int]
+
+
+class BackupRestored(Answer):
+    """What a backup brought back."""
+
+    file: str
+    made_at: Time
+    rows: dict[str, int]
+    aside: str | None
+    key_aside: str | None
+    key_changed: bool
+    settings_restored: bool
+    secrets: bool
+
+
+class MigrationStep(Answer):
+    """One revision of the schema."""
+
+    revision: str
+    about: str
+
+
+class Migrated(Answer):
+    """What was done to the schema, or would be."""
+
+    from_: str = Field(alias="from")
+    to: str
+    way: Literal["up", "down"]
+    steps: list[MigrationStep]
+    done: bool
+    backup: str | None
+
+
+class KeyRotated(Answer):
+    """The master key in force now."""
+
+    key: str
+    before: str
+    secrets: int
+    sealed_anew: int
+    finished_an_earlier_one: bool
+    kept: str | None
+
+
 class ItemRead(Answer):
     """An attribute that was read, or why not."""
 
@@ -308,9 +411,23 @@ class Explained(Answer):
 
 
 class Pushed(Answer):
-    """A push that was heard."""
+    """A push that was heard: what it says of itself and its value, or why it could not be read."""
 
-    model_config = ConfigDict(extra="allow")
+    at: str
+    peer: str
+    source: str | int | None
+    destination: str | int | None
+    ciphered: bool
+    kind: str = ""
+    invoke: int = 0
+    confirmed: bool = False
+    time: str = ""
+    names: list[str] = Field(default_factory=list)
+    class_id: int = Field(0, alias="class")
+    obis: str = ""
+    attribute: int = 0
+    value: Json = None
+    error: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +467,20 @@ PRINTED: Final[dict[str, Printed]] = {
     "outbox-list": Printed(list[OutboxRowShown]),
     "outbox-retry": Printed(CommandSaid),
     "outbox-drop": Printed(CommandSaid),
+    "token-create": Printed(TokenMade),
+    "token-list": Printed(list[TokenListed]),
+    "token-revoke": Printed(TokenRevoked),
+    "user-add": Printed(UserShown),
+    "user-list": Printed(list[UserShown]),
+    "user-password": Printed(UserShown),
+    "user-role": Printed(UserShown),
+    "user-disable": Printed(UserShown),
+    "user-enable": Printed(UserShown),
+    "user-remove": Printed(UserRemoved),
+    "backup": Printed(BackupMade),
+    "restore": Printed(BackupRestored),
+    "migrate": Printed(Migrated),
+    "rotate-key": Printed(KeyRotated),
     "import": Printed(ImportReport),
     "export": Printed(list[ExportedMeter]),
     "config-check": Printed(SettingsShown),
