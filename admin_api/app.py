@@ -15,6 +15,7 @@ from admin_api import (
     configuration,
     docs,
     health,
+    jobs,
     live_values,
     logs,
     meters,
@@ -32,7 +33,7 @@ from admin_api.auth import guard
 from admin_api.bodies import ApiRequest, arrived, check_json
 from admin_api.context import EXTENSION, MAX_BODY, Area, Route, Services
 from admin_api.exposition import StoreCollector
-from admin_api.live.hub import Hub
+from admin_api.live.hub import HUB, Hub
 from admin_api.metrics_page import MetricsPage
 from admin_api.openapi import blueprint, document, new_app, takes
 from admin_api.problems import install
@@ -47,7 +48,7 @@ AREAS: Final = (
     *(meters.AREA, workers.AREA, alarms.AREA, quality.AREA, metrics.AREA, metrics.SCRAPED),
     *(health.AREA, health.SYSTEM),
     *(configuration.AREA, transferring.AREA, readings.AREA, network.AREA, logs.AREA, live_values.AREA),
-    *(access.AREA, remote.AREA),
+    *(access.AREA, remote.AREA, jobs.AREA),
     docs.AREA,
 )
 PREFIXES: Final = {"": "/api", NEWER: "/api/v1"}  # of a blueprint's name to that of its paths; the first is described
@@ -71,7 +72,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, check_answers:
     app.extensions[EXTENSION] = Services(
         store, settings, clock, Throttle(clock), networks(settings.api.trusted_proxies)
     )
-    app.extensions[live_values.HUB] = Hub(store, clock, live_values.share(settings.api))
+    app.extensions[HUB] = Hub(store, clock, live_values.places(settings.api))
     collector = StoreCollector(store, clock, settings.paths.root, settings.supervision)
     app.extensions[metrics.PAGE] = MetricsPage(collector, clock)
     areas = [area for area in AREAS if area is not docs.AREA or settings.api.docs]

@@ -1,7 +1,7 @@
 """Live values over HTTP: server-sent events of one meter, or of all and the system.
 
-A stream holds a thread of its process. Each process takes its share of `[api] sse_clients`, and never more than half of
-its threads, so that everybody else is still answered.
+A stream holds a thread of its process. All processes together hold at most `[api] sse_clients`, and none of them with
+more than half of its threads, so that everybody else is still answered.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,9 @@ from admin_api.answers import meant
 from admin_api.auth import admit
 from admin_api.context import Area, Route, services
 from admin_api.live.events import KINDS
-from admin_api.live.hub import Hub, Subscriber
+from admin_api.live.hub import HUB, Hub, Subscriber
 from admin_api.live.peer import Peer
+from admin_api.live.slots import Slots
 from admin_api.live.stream import stream
 from admin_api.schemas.live import EventQuery
 from admin_api.schemas.meters import MeterPath
@@ -23,13 +24,12 @@ from common.errors import BridgeError
 from common.settings import ApiSettings
 from common.store.model import Role
 
-HUB: Final = "dlms_bridge_live"
 MEDIA: Final = "text/event-stream"
 
 
-def share(settings: ApiSettings) -> int:
-    """Return how many streams one process holds at most."""
-    return min(-(-settings.sse_clients // settings.workers), settings.threads // 2)
+def places(settings: ApiSettings) -> Slots:
+    """Return the places for streams; to be made before the API forks."""
+    return Slots(settings.sse_clients, settings.threads // 2)
 
 
 def follow_meter(path: MeterPath, query: EventQuery) -> Response:

@@ -7,6 +7,7 @@ refuses to start on another address than loopback unless ``[api]`` of bridge.tom
 """
 
 from admin_api.listening import gunicorn_context as ssl_context  # noqa: F401  # TLS 1.2 at least, forward secrecy
+from admin_api.live.gunicorn import post_worker_init  # noqa: F401  # streams of live values end with their process
 
 bind = "127.0.0.1:5001"
 worker_class = "gthread"

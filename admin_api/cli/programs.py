@@ -89,6 +89,7 @@ def gunicorn_conf(settings: Settings) -> str:
         "preload_app": True,  # its processes share what they count by (admin_api.throttle), and most of their memory
     }
     lines = [f"{name} = {value!r}\n" for name, value in values.items()]
+    lines.append("from admin_api.live.gunicorn import post_worker_init\n")
     if speaks_tls(settings):
         certificate, key = files(settings)
         lines += [f"certfile = {str(certificate)!r}\n", f"keyfile = {str(key)!r}\n"]

@@ -1,6 +1,6 @@
 """One process's streams and the one thread that looks at the store for all of them, once a second.
 
-In: a store, a clock, how many streams there may be. Out: a ``Subscriber`` per stream, into whose bounded queue the
+In: a store, a clock, places for streams. Out: a ``Subscriber`` per stream, into whose bounded queue the
 thread puts what changed. The thread begins with the first stream and ends with the last. A client that does not take
 what was put for it is dropped and counted; nobody waits for it. Made before a fork, used only after it.
 """
@@ -20,6 +20,7 @@ from admin_api.live.events import (
     reading_event,
     state_event,
 )
+from admin_api.live.slots import Slots
 from common.clock import Clock
 from common.errors import Again
 from common.store.engine import Store
@@ -27,12 +28,14 @@ from common.store.errors import StoreDamaged, StoreUnavailable
 from common.store.sight import MAX_NAMED, Sight
 
 LOOK_S: Final = 1.0  # between two looks at the store: no worker reads more often than that matters to a person
+HUB: Final = "dlms_bridge_live"
+"""Its name among the extensions of an application."""
 MAX_WAITING: Final = 10  # batches (seconds) that a client may lag behind before it is dropped
 _log = logging.getLogger(__name__)
 
 
 class TooManyStreams(Again):
-    """As many streams are open as this process may hold: others need its threads."""
+    """As many streams are open as there may be: others need the API's threads."""
 
 
 class Subscriber:
@@ -75,12 +78,13 @@ class Subscriber:
 class Hub:
     """See the module's text. ``dropped``: clients that were too slow, since the process began."""
 
-    def __init__(self, store: Store, clock: Clock, limit: int) -> None:
+    def __init__(self, store: Store, clock: Clock, slots: Slots, look_s: float = LOOK_S) -> None:
         self._store = store
         self._clock = clock
-        self._limit = limit
+        self._slots = slots
+        self._look_s = look_s
         self._lock = threading.Lock()
-        self._streams: set[Subscriber] = set()
+        self._streams: dict[Subscriber, int] = {}
         self._thread: threading.Thread | None = None
         self._woken = threading.Event()
         self._failing = False
@@ -90,15 +94,16 @@ class Hub:
 
     @property
     def count(self) -> int:
-        """How many streams are open."""
+        """How many streams are open in this process."""
         return len(self._streams)
 
     def join(self, subscriber: Subscriber) -> None:
         """Open a stream; raise TooManyStreams."""
         with self._lock:
-            if len(self._streams) >= self._limit:
-                raise TooManyStreams(f"{self._limit} streams of live values are as many as one process holds")
-            self._streams.add(subscriber)
+            place = self._slots.take()
+            if place is None:
+                raise TooManyStreams(f"{self._slots.limit} streams of live values are as many as the API holds open")
+            self._streams[subscriber] = place
             self._woken.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -107,7 +112,9 @@ class Hub:
     def leave(self, subscriber: Subscriber) -> None:
         """Close a stream; closing it twice is no matter."""
         with self._lock:
-            self._streams.discard(subscriber)
+            place = self._streams.pop(subscriber, None)
+            if place is not None:
+                self._slots.give(place)
             if not self._streams:
                 self._woken.set()
 
@@ -117,7 +124,7 @@ class Hub:
             while self._goes_on():
                 begun = self._clock.monotonic()
                 seen = self._look(seen)
-                self._woken.wait(max(0.0, LOOK_S - (self._clock.monotonic() - begun)))
+                self._woken.wait(max(0.0, self._look_s - (self._clock.monotonic() - begun)))
         finally:
             self._end()
 

@@ -25,7 +25,6 @@ def stream(
 ) -> Iterator[bytes]:
     """Yield what goes to the client; the subscriber has joined, and leaves when this ends or is closed."""
     try:
-        yield b"retry: %d\n\n" % RETRY_MS
         yield from _told(hub, subscriber, peer, clock, is_allowed)
     finally:
         hub.leave(subscriber)
@@ -35,6 +34,7 @@ def _told(
     hub: Hub, subscriber: Subscriber, peer: Peer, clock: Clock, is_allowed: Callable[[], bool]
 ) -> Iterator[bytes]:
     begun = told = checked = clock.monotonic()
+    yield b"retry: %d\n\n" % RETRY_MS
     while not (reason := _reason(hub, subscriber, clock.monotonic() - begun)):
         batch = subscriber.take(TAKEN_S)
         now = clock.monotonic()

@@ -1,0 +1,211 @@
+"""Live values as they are deployed: gunicorn, two processes with threads, clients that come, go, hang and die."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+
+from admin_api.live.peer import Peer
+from common.meter_state import MeterState
+from common.settings import load
+from common.store.engine import Store, open_from_settings
+from common.store.model import LatestRow, MeterStateRow, Role
+from common.vault import Vault
+from tests.support.installation import wish
+from tests.support.mosquitto import free_port
+from tests.support.waiting import wait_until
+
+START_S: Final = 60.0
+CAP: Final = 4
+FREED_S: Final = 20.0  # a dead client's place is free again within this time
+
+
+@dataclass
+class _Served:
+    port: int
+    store: Store
+    uid: bytes
+    token: str
+    process: "subprocess.Popen[bytes]"
+
+    def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/health")[0] == 200
+        except OSError:
+            return False
+
+    def read(self, seq: int) -> None:
+        """A reading comes."""
+        self.store.states.write_latest([LatestRow(self.uid, 1000 * seq, b"e" * 8, seq, {"voltage_l1": 230.0 + seq})])
+
+
+class _Stream:
+    """A client of live values."""
+
+    def __init__(self, served: _Served, path: str = "/api/events") -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+        self._connection.request("GET", path, headers={"Authorization": f"Bearer {served.token}"})
+        self._socket = cast("socket.socket", self._connection.sock)
+        self._response = self._connection.getresponse()
+        self.status = self._response.status
+        self.headers = dict(self._response.getheaders())
+
+    def event(self) -> tuple[str, dict[str, object]]:
+        """Return the next event."""
+        while not (line := self._response.readline()).startswith(b"event: "):
+            assert line, "the stream ended"
+        data = self._response.readline().decode().removeprefix("data: ")
+        return line.decode().strip().removeprefix("event: "), cast("dict[str, object]", json.loads(data))
+
+    def close(self) -> None:
+        """Go as a browser does that is closed."""
+        self._socket.close()
+        self._response.close()
+        self._connection.close()
+
+    def die(self) -> None:
+        """Go as a process does that is killed with octets unread."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[_Served]:
+    """The API of two processes with eight threads each, over a store with one meter."""
+    (tmp_path / "empty").mkdir()
+    settings = load(str(tmp_path), {})
+    Vault.create(settings.paths.master_key)
+    store = open_from_settings(settings)
+    store.upgrade()
+    meter = store.meters.add(wish(), "test")
+    store.states.write([MeterStateRow(meter.uid, MeterState.ACTIVE)])
+    environment = os.environ | {"DLMS_BRIDGE_STATE": str(tmp_path), "DLMS_BRIDGE_API_SSE_CLIENTS": str(CAP)}
+    environment |= {"DLMS_BRIDGE_API_THREADS": "8"}
+    (tmp_path / "conf.py").write_text(
+        'workers = 2\nthreads = 8\nworker_class = "gthread"\npreload_app = True\ngraceful_timeout = 20\n'
+        "from admin_api.live.gunicorn import post_worker_init\n"
+    )
+    port = free_port()
+    command = [sys.executable, "-P", "-m", "gunicorn", "--config", str(tmp_path / "conf.py")]
+    with (tmp_path / "api.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, f"--bind=127.0.0.1:{port}", "admin_api.wsgi:app"],
+            cwd=tmp_path / "empty",
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    found = _Served(port, store, meter.uid, store.tokens.create(Role.VIEWER, "test")[1].reveal(), process)
+    found.read(1)
+    try:
+        wait_until(found.answers, START_S, "the API answers")
+        yield found
+    finally:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        store.close()
+
+
+def _filled(served: _Served, stack: ExitStack) -> list[_Stream]:
+    """Open as many streams as there may be; places of clients that died are free within FREED_S."""
+    streams: list[_Stream] = []
+    until = time.monotonic() + FREED_S
+    while len(streams) < CAP:
+        assert time.monotonic() < until, f"{len(streams)} of {CAP} places"
+        stream = _Stream(served)
+        stack.callback(stream.close)
+        if stream.status == 200:
+            streams.append(stream)
+        else:
+            time.sleep(0.1)
+    return streams
+
+
+def test_streams_tell_are_bounded_and_leak_no_place(served: _Served) -> None:
+    with ExitStack() as stack:
+        streams = _filled(served, stack)
+        for stream in streams:
+            assert stream.headers["Content-Type"].startswith("text/event-stream")
+            assert [stream.event()[0] for _ in range(2)] == ["state", "reading"]
+        served.read(2)
+        told = [stream.event() for stream in streams]
+        assert [(kind, document["seq"]) for kind, document in told] == [("reading", 2)] * CAP
+
+        status, headers, body = served.get("/api/meters/sim-1/events")
+        assert (status, json.loads(body)["kind"]) == (503, "too_many_streams")
+        assert int(headers["Retry-After"]) >= 1
+        began = time.monotonic()
+        assert [served.get("/api/meters")[0] for _ in range(20)] == [200] * 20
+        assert time.monotonic() - began < 5
+
+    for way in (_Stream.die, _Stream.close):
+        with ExitStack() as stack:
+            for stream in _filled(served, stack):
+                way(stream)
+    with ExitStack() as stack:
+        streams = _filled(served, stack)
+        assert served.get("/api/events")[0] == 503
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        last = [kind for stream in streams for kind, _ in _until_end(stream)]
+        assert last.count("end") == CAP
+        served.process.wait(10)
+        assert time.monotonic() - began < 8
+
+
+def _until_end(stream: _Stream) -> Iterator[tuple[str, dict[str, object]]]:
+    kind = ""
+    while kind != "end":
+        kind, document = stream.event()
+        yield kind, document
+
+
+def test_who_hangs_in_a_client_comes_back_when_it_is_cut() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        peer, ended = Peer({"gunicorn.socket": ours}), threading.Event()
+
+        def send() -> None:
+            with suppress(OSError):
+                ours.sendall(bytes(16 << 20))
+            ended.set()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert not ended.wait(0.2)
+        assert not peer.is_gone()
+        peer.cut()
+        assert ended.wait(5)
+        thread.join(5)
+
+
+def test_a_client_that_closed_is_gone_and_one_that_is_silent_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+        with accepted:
+            peer = Peer({"gunicorn.socket": accepted})
+            assert not peer.is_gone()
+            client.close()
+            wait_until(peer.is_gone, 5, "the client's end to be seen")
+    assert not Peer({}).is_gone()
