@@ -37,7 +37,7 @@ help:
 	@echo "make test     the gate and every test; as root it installs the Debian packages that the tests need"
 	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
 	@echo "make system   the tests of the whole product under supervisord, with kills"
-	@echo "make bench    the numbers: latency, CPU and memory of this machine, and how fast a backlog drains"
+	@echo "make bench    the numbers: latency, CPU and memory of this machine, and how fast a backlog drains, what the history costs"
 	@echo "make meters   docs/METERS.md, from the catalogue of meter models"
 	@echo "make prometheus  the dashboards and the tests of the alert rules, from their tables"
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
@@ -77,6 +77,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.drain
 	$(BIN)/python -m tests.bench.away
+	$(BIN)/python -m tests.bench.history
 
 bench-dlms: $(VENV)/.test
 	$(BIN)/python -m tests.bench.dlms

@@ -15,7 +15,7 @@ from common.store.history import History
 from common.store.summary import HistoryRow
 from supervisor_qos.folding import Folding, Names
 
-BATCH: Final = 50  # rows of one transaction, each of which is three in the store; it holds the write lock for 20 ms
+BATCH: Final = 50  # rows at a time, each of which is three in the store: some 18 ms, the write lock is held for 2
 MAX_WAITING: Final = 10_000  # rows, 3 kB each: ten minutes of 1000 meters
 
 

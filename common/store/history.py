@@ -9,7 +9,7 @@ Nothing grows without end: each resolution is kept for its time (0: not at all),
 the store's file may have, for which the oldest of the finest goes first. Pages that become free are used again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
@@ -42,18 +42,23 @@ class History:
         self.cut = 0
 
     def add(self, rows: Sequence[HistoryRow]) -> None:
-        """Put rows together with what is there, in one transaction."""
+        """Put rows together with what is there. Only for the one process that keeps a meter's history.
+
+        What is there is read before the write lock is taken, and all is packed by then: it is held for some 2 ms.
+        """
         parts: dict[Key, HistoryRow] = {}
         for part in (part for row in rows for part in self._parts(row)):
             key = part.resolution_s, part.at_ms, part.uid
             parts[key] = together(parts[key], part) if key in parts else part
         if not parts:
             return
-        with self._database.begin(Way.STATE) as connection:
+        with self._database.begin(Way.READ) as connection:
             for known in _known(connection, sorted(parts)):
                 key = known.resolution_s, known.at_ms, known.uid
                 parts[key] = together(known, parts[key])
-            _write(connection, parts)
+        values = [_columns(row) for _, row in sorted(parts.items())]
+        with self._database.begin(Way.STATE) as connection:
+            _write(connection, values)
 
     def between(
         self, uid: bytes, from_ms: int, to_ms: int, resolution_s: int | None = None, limit: int = MAX_ROWS
@@ -118,22 +123,22 @@ def _known(connection: Connection, keys: Sequence[Key]) -> Iterator[HistoryRow]:
                 yield _row(row)
 
 
-def _write(connection: Connection, parts: Mapping[Key, HistoryRow]) -> None:
+def _columns(row: HistoryRow) -> dict[str, object]:
+    return {
+        "resolution_s": row.resolution_s,
+        "at_ms": row.at_ms,
+        "uid": row.uid,
+        "readings": row.readings,
+        "last_ms": row.last_ms,
+        "packed": pack(row),
+    }
+
+
+def _write(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
     maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = maker(table)
     columns = {name: statement.excluded[name] for name in ("readings", "last_ms", "packed")}
-    values = [
-        {
-            "resolution_s": row.resolution_s,
-            "at_ms": row.at_ms,
-            "uid": row.uid,
-            "readings": row.readings,
-            "last_ms": row.last_ms,
-            "packed": pack(row),
-        }
-        for _, row in sorted(parts.items())
-    ]
-    connection.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=columns), values)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=columns), rows)
 
 
 def _marks(connection: Connection, resolution_s: int, from_ms: int, to_ms: int) -> range:
