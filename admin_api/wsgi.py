@@ -19,6 +19,7 @@ logs.start()
 try:
     _settings = load()
     check(_settings)
+    logs.hide(_settings.secrets)
     app = create_app(open_from_settings(_settings), _settings, SystemClock())
     page_of(app).background = True
 except Hopeless as error:

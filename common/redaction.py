@@ -100,14 +100,18 @@ def _member(name: str, value: object, depth: int) -> object:
 class Hidden:
     """Secrets that a process knows, in all the forms in which they could stand in a text."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortest: int = SHORTEST_KNOWN) -> None:
+        self._shortest = shortest
         self._secrets: dict[bytes, Sequence[str]] = {}
 
     def learn(self, secrets: Iterable[bytes]) -> None:
-        """Hide these from now on, as many as there is room for; those that are too short to be hidden are not."""
+        """Hide these from now on; of more than MAX_KNOWN the oldest are forgotten, short ones are not hidden."""
         for secret in secrets:
-            if len(secret) >= SHORTEST_KNOWN and len(self._secrets) < MAX_KNOWN and secret not in self._secrets:
-                self._secrets[secret] = forms(secret)
+            if len(secret) < self._shortest or secret in self._secrets:
+                continue
+            if len(self._secrets) >= MAX_KNOWN:
+                del self._secrets[next(iter(self._secrets))]
+            self._secrets[secret] = forms(secret, self._shortest)
 
     def hide(self, text: str) -> str:
         """Return a text in which none of them stands."""
@@ -117,9 +121,9 @@ class Hidden:
         return text
 
 
-def forms(secret: bytes) -> Sequence[str]:
+def forms(secret: bytes, shortest: int = SHORTEST_KNOWN) -> Sequence[str]:
     """Return how a secret is written: as it is, escaped, hexadecimal, base64 (anywhere in it), percent-encoded."""
-    from base64 import b64encode, urlsafe_b64encode  # what nobody hides nobody needs
+    from binascii import b2a_base64  # what nobody hides nobody needs; base64 itself costs a worker more
     from urllib.parse import quote, quote_plus
 
     text = secret.decode("utf-8", "replace")
@@ -130,5 +134,6 @@ def forms(secret: bytes) -> Sequence[str]:
     found += digits + [word.upper() for word in digits]
     for at in range(3):  # base64 of a longer text: three octets make four characters, and it begins at any
         begin, end = -(-at * 8 // 6), (at + len(secret)) * 8 // 6
-        found += [encode(bytes(at) + secret).decode("ascii")[begin:end] for encode in (b64encode, urlsafe_b64encode)]
-    return tuple(dict.fromkeys(sorted((form for form in found if len(form) >= SHORTEST_KNOWN), key=len, reverse=True)))
+        coded = b2a_base64(bytes(at) + secret, newline=False).decode("ascii")[begin:end]
+        found += [coded, coded.replace("+", "-").replace("/", "_")]
+    return tuple(dict.fromkeys(sorted((form for form in found if len(form) >= shortest), key=len, reverse=True)))

@@ -176,6 +176,17 @@ class Settings:
     scan: ScanSettings = field(default_factory=ScanSettings)
 
     @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What no log may hold: the values of secret settings, each URL of them, the store's password."""
+        sections = (getattr(self, item.name) for item in fields(self) if item.name != "paths")
+        values = [getattr(section, item.name) for section in sections for item in fields(section)]
+        words = [word for value in values if isinstance(value, Secret) for word in value.reveal().split()]
+        if self.mqtt.mode != "generic":
+            words.append(self.mqtt.username)  # ThingsBoard's access token
+        password = self.store.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        return tuple(word.encode() for word in (*words, password) if word)
+
+    @property
     def store_url(self) -> str:
         """The SQLAlchemy URL of the store."""
         return self.store.url or f"sqlite:///{self.paths.store_file}"

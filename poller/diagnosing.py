@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from common import logs
 from common.clock import Clock
 from common.diagnostic import MAX_FRAMES, MAX_MESSAGE, MAX_OCTETS, RECEIVED, SENT, Diagnostic, LineFrame
 from common.errors import Barred, BridgeError
+from common.redaction import Hidden, without_credentials
 from poller.passed import OUT, UNKNOWN, Passed, Secrecy, tag_of
 from poller.recovery import HDLC_ERRORS
 
@@ -64,6 +66,7 @@ class Diagnosing:
             encrypted=encrypted,
             bare_key=security.dedicated and not encrypted,
         )
+        logs.hide(self._secrecy.secrets)
         session.tap = self.tap
 
     def tap(self, way: str, octets: bytes) -> None:
@@ -116,8 +119,9 @@ class Diagnosing:
         return frames, sum(not octets for octets in shown)
 
     def _safe(self, message: str) -> str:
-        """Return a message that holds no secret, in letters or as hexadecimal digits."""
-        for secret in self._secrecy.secrets:
-            for text in (secret.decode("ascii", "replace"), secret.hex()):
-                message = message.replace(text, "********")
-        return message[:MAX_MESSAGE]
+        """Return a message that holds no secret, in whatever form."""
+        if self._secrecy.secrets:
+            hidden = Hidden(shortest=1)
+            hidden.learn(self._secrecy.secrets)
+            message = hidden.hide(message)
+        return without_credentials(message)[:MAX_MESSAGE]

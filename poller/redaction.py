@@ -6,12 +6,13 @@ Protected APDUs stay as they are: nobody reads them without the keys. On request
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final
 
 from common.errors import BridgeError
+from common.redaction import is_secret_attribute, is_secret_method
 from poller.capture import IN, OUT, Capture, Piece
 from poller.dlms.axdr import Reader
 from poller.dlms.data import Data
@@ -26,12 +27,16 @@ _SERIAL: Final = 0x30
 _SHORTEST_SERIAL: Final = 4
 """Shorter values would be found everywhere."""
 _ASSOCIATION: Final = 15
-_SECRET_ATTRIBUTE: Final = 7
-_REPLY_TO_HLS, _CHANGE_SECRET = 1, 2
+_REPLY_TO_HLS: Final = 1
 _DIGESTS: Final = {16, 20, 32}
 """Octets of MD5, SHA-1 and SHA-256; what GMAC answers has 17 and needs no hiding."""
 _SERIALS: Final = {(0, 96, 1), (0, 42, 0), (1, 0, 0)}
 """Value groups A, C and D of device identifiers and of the logical device name."""
+_TABLES: Final[Mapping[str, Callable[[int, int], bool]]] = {
+    "get-request": is_secret_attribute,
+    "set-request": is_secret_attribute,
+    "action-request": is_secret_method,
+}
 _LLC: Final = {b"\xe6\xe6\x00", b"\xe6\xe7\x00"}
 _WRAPPER_HEADER: Final = 8
 
@@ -59,9 +64,18 @@ class Asked:
     service: str = ""
     refs: list[tuple[int, bytes, int]] = field(default_factory=list)
 
-    def names(self, service: str, members: set[int]) -> bool:
-        """Whether it named one of the association's attributes or methods in that service."""
-        return self.service == service and any(ref[0] == _ASSOCIATION and ref[2] in members for ref in self.refs)
+    @property
+    def proves(self) -> bool:
+        """Whether it answered a challenge of the association's."""
+        return self.service == "action-request" and any(
+            class_id == _ASSOCIATION and method == _REPLY_TO_HLS for class_id, _, method in self.refs
+        )
+
+    @property
+    def secret(self) -> bool:
+        """Whether it named an attribute or a method that the table of secrets has."""
+        asks = _TABLES.get(self.service)
+        return asks is not None and any(asks(class_id, member) for class_id, _, member in self.refs)
 
 
 def redact(capture: Capture, *, serials: bool = False, asked: Asked | None = None) -> Capture:
@@ -183,9 +197,8 @@ def _proof(nodes: Sequence[Node]) -> Iterator[Span]:
 
 def _values(nodes: Sequence[Node], apdu: str, asked: Asked) -> Iterator[Span]:
     """Yield where octet-strings stand that are secret because of what the request names."""
-    whole = asked.names("set-request", {_SECRET_ATTRIBUTE}) or asked.names("action-request", {_CHANGE_SECRET})
-    whole = whole or asked.names("get-request", {_SECRET_ATTRIBUTE})
-    digest = asked.names("action-request", {_REPLY_TO_HLS}) or apdu in {"readRequest", "readResponse"}
+    whole = asked.secret
+    digest = asked.proves or apdu in {"readRequest", "readResponse"}
     if not whole and not digest:
         return
     for node in nodes:

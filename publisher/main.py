@@ -46,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     stop = StopFlag()
     stop.install()
     try:
-        return _run(settings.load(arguments.state), stop)
+        found = settings.load(arguments.state)
+        logs.hide(found.secrets)
+        return _run(found, stop)
     except LockHeld as error:
         _log.error("%s: %s", error.kind, error.detail)  # the text says it all
         return Exit.LOCK_HELD

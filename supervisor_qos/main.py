@@ -133,6 +133,7 @@ def run(argv: Sequence[str]) -> int:
     """Run until told to stop; raise what keeps it from it."""
     check_packages()
     settings = configuration.load(_state(argv))
+    logs.hide(settings.secrets)
     settings.paths.make()
     lock = _lock(settings)
     stop = StopFlag()

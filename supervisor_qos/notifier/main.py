@@ -10,6 +10,7 @@ from common import logs
 from common import settings as configuration
 from common.clock import SystemClock
 from common.errors import BridgeError
+from common.notify_urls import urls
 from common.process import Exit, StopFlag
 from common.store.engine import open_from_settings
 from supervisor_qos.notifier.courier import AppriseCourier
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 def run(state: str | None) -> int:
     """Run until told to stop; raise what keeps it from it."""
     settings = configuration.load(state)
+    logs.hide((*settings.secrets, *(url.reveal().encode() for url in urls(settings))))
     stop = StopFlag()
     stop.install()
     store = open_from_settings(settings)
