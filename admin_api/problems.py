@@ -21,6 +21,7 @@ from admin_api.passwords import TooManyLogins
 from admin_api.schemas.shape import BadPayload
 from common.errors import BridgeError
 from common.redaction import without_credentials
+from common.scan_plan import ScanNotAllowed
 from common.store.errors import (
     BadWish,
     LastAdmin,
@@ -35,6 +36,7 @@ from common.store.errors import (
     StoreDamaged,
     StoreUnavailable,
     TooManyCommands,
+    TooManyJobs,
     TooManyMeters,
     TooManyTokens,
     TooManyUsers,
@@ -71,6 +73,8 @@ STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     NoThingsBoard: HTTPStatus.CONFLICT,
     RevisionConflict: HTTPStatus.PRECONDITION_FAILED,
     TooManyCommands: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyJobs: HTTPStatus.TOO_MANY_REQUESTS,
+    ScanNotAllowed: HTTPStatus.FORBIDDEN,
     TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreDamaged: HTTPStatus.SERVICE_UNAVAILABLE,  # the supervisor makes it anew within seconds

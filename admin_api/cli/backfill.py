@@ -1,7 +1,8 @@
 """``meterctl backfill``: a range is read from a meter's load profile, through its worker, and delivered.
 
 In: an ID and two moments, written as ``meterctl profile`` takes them. Out: a row in the store, how far it is while it
-is waited for, and what became of it. Whoever stops waiting stops nothing: the worker goes on, over restarts too.
+is waited for, and what became of it. Whoever stops waiting stops nothing: the worker goes on, over restarts too, until
+`meterctl jobs cancel` ends it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -9,23 +10,19 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from admin_api.cli.access import actor, opened, shared_options
+from admin_api.cli.awaited import awaited, outcome_of
 from admin_api.cli.flags import moment, timeout_option
 from admin_api.cli.named import meter_argument
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import show_failure, show_json, show_line, time_text
-from admin_api.cli.progress import progress
+from admin_api.cli.output import show_json, show_line, time_text
 from admin_api.cli.running import refuse_without
-from common.clock import SystemClock
-from common.command import BACKFILL
+from admin_api.ordered import order_backfill
+from common.command import BACKFILL, LONG_S
 from common.moment import SYNTAX, BadMoment
-from common.progress import parse
 
 if TYPE_CHECKING:
-    from common.store.engine import Store
     from common.store.model import CommandRow, Meter
 
-LOOK_S: Final = 0.2  # between two looks at the command's row
-KEPT_S: Final = 86_400.0  # the row expires by then; a slow line reads weeks in hours
 DEFAULT_WAIT_S: Final = 3600.0
 
 
@@ -34,7 +31,7 @@ DEFAULT_WAIT_S: Final = 3600.0
 @click.option("--from", "start_ms", callback=moment, metavar="T", required=True, help=f"First moment: {SYNTAX}.")
 @click.option("--to", "end_ms", callback=moment, default="now", show_default=True, metavar="T", help="Last moment.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the end, showing how far it is; or return at once.")
-@timeout_option(DEFAULT_WAIT_S, KEPT_S)
+@timeout_option(DEFAULT_WAIT_S, LONG_S[BACKFILL])
 @shared_options
 def backfill(*, meter_id: str, start_ms: int, end_ms: int, wait: bool, timeout_s: float, as_json: bool) -> int:
     """Read a range from a meter's load profile and deliver it, also what was delivered before.
@@ -48,24 +45,9 @@ def backfill(*, meter_id: str, start_ms: int, end_ms: int, wait: bool, timeout_s
         meter = store.meters.find(meter_id)
         if wait:  # a range that nobody waits for may lie until the product runs
             refuse_without(store, "supervisor")
-        arguments = {"from_ms": start_ms, "to_ms": end_ms}
-        number = store.commands.insert(meter.uid, BACKFILL, arguments=arguments, actor=actor(), timeout_s=KEPT_S)
-        row = _followed(store, number, timeout_s, quiet=as_json) if wait else store.commands.get(number)
+        number = order_backfill(store, meter, (start_ms, end_ms), actor())
+        row = awaited(store, number, timeout_s, quiet=as_json) if wait else store.commands.job(number)
         return _show(meter, row, as_json=as_json, wait=wait)
-
-
-def _followed(store: "Store", number: str, timeout_s: float, *, quiet: bool) -> "CommandRow":
-    """Wait for the end, and tell each new progress; return the row as it is at last."""
-    clock = SystemClock()
-    limit = clock.monotonic() + timeout_s
-    with progress(BACKFILL, quiet=quiet) as tell:
-        while True:
-            row = store.commands.get(number)
-            found = parse(row.progress)
-            tell(found.done, found.text, total=found.total or None)
-            if row.finished_ms is not None or clock.monotonic() > limit:
-                return row
-            clock.sleep(LOOK_S)
 
 
 def _show(meter: "Meter", row: "CommandRow", *, as_json: bool, wait: bool) -> int:
@@ -79,10 +61,8 @@ def _show(meter: "Meter", row: "CommandRow", *, as_json: bool, wait: bool) -> in
         more = f", {result['skipped']} rows not readable" if result.get("skipped") else ""
         more += f", {result['left_out_s']} s left out" if result.get("left_out_s") else ""
         show_line(f"{name}: {result.get('rows')} rows in {result.get('windows')} windows{more}")
-    elif row.finished_ms is None:
-        show_line(f"{name}: under way, command {row.id}{f': {row.progress}' if row.progress else ''}")
     else:
-        show_failure(name, BACKFILL, row.state, row.error_kind, row.error_detail)
+        return outcome_of(row, waited=wait, name=name)
     if row.finished_ms is None:
         return Outcome.FAILED if wait else Outcome.DONE
     complete = row.state == "done" and not result.get("left_out_s")
