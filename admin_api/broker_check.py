@@ -61,31 +61,32 @@ def own_broker(wish: MeterWish, mqtt: MqttSettings) -> Broker:
     return Broker(wish.tb_host or mqtt.host, wish.tb_port, wish.tb_token, wish.tb_port == TLS_PORT, mqtt.ca_file)
 
 
-def check_broker(broker: Broker, clock: Clock) -> Answered:
+def check_broker(broker: Broker, clock: Clock, limit_s: float = LIMIT_S) -> Answered:
     """Open a session and close it; return what came of it. Raises nothing."""
-    attempt = _Attempt(broker, clock)
+    attempt = _Attempt(broker, clock, limit_s)
     begun = clock.monotonic()
     thread = threading.Thread(target=attempt.run, name="broker-check", daemon=True)
     thread.start()
-    thread.join(LIMIT_S)
-    found = attempt.answered or Answered(False, "no_answer", f"no answer within {LIMIT_S:.0f} s")
+    thread.join(limit_s)
+    found = attempt.answered or Answered(False, "no_answer", f"no answer within {limit_s:g} s")
     return Answered(found.ok, found.kind, found.detail, round(clock.monotonic() - begun, 3))
 
 
 class _Attempt:
     """One session; ``answered`` is set when it is known what came of it."""
 
-    def __init__(self, broker: Broker, clock: Clock) -> None:
+    def __init__(self, broker: Broker, clock: Clock, limit_s: float) -> None:
         self.answered: Answered | None = None
         self._broker = broker
         self._clock = clock
+        self._limit_s = limit_s
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"dlms-bridge-check-{os.urandom(6).hex()}",
             protocol=MQTTProtocolVersion.MQTTv311,  # ThingsBoard's own level
             reconnect_on_failure=False,
         )
-        self._client.connect_timeout = LIMIT_S
+        self._client.connect_timeout = limit_s
         self._client.on_connect = self._on_connect
         self._client.username_pw_set(broker.token.reveal() or None)
 
@@ -109,7 +110,7 @@ class _Attempt:
         self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
 
     def _wait(self) -> None:
-        until = self._clock.monotonic() + LIMIT_S
+        until = self._clock.monotonic() + self._limit_s
         while self.answered is None and self._clock.monotonic() < until:
             if self._client.loop(STEP_S) is not MQTTErrorCode.MQTT_ERR_SUCCESS and self.answered is None:
                 self._end("not_mqtt", "the connection was closed before a broker answered")
