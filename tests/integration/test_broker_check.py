@@ -33,6 +33,7 @@ def _answering(octets: bytes) -> Iterator[int]:
             with suppress(OSError):
                 connection, _ = server.accept()
                 with connection:
+                    connection.recv(4096)
                     connection.sendall(octets)
 
         thread = threading.Thread(target=serve)
