@@ -24,7 +24,7 @@ from common.store.model import CommandRow, CommandState, MeasurementWish, MeterW
 if TYPE_CHECKING:
     from common.store.engine import Store
 
-TITLES = ("NAME", "OBIS", "CLASS", "ATTRIBUTE", "SCALER", "UNIT")
+TITLES = ("name", "obis", "class", "attribute", "scaler", "unit")
 Found = list[dict[str, object]]
 
 

@@ -25,12 +25,16 @@ class NotEndedYet(Again):
 
 
 @click.group(invoke_without_command=True)
+@shared_options
 @click.pass_context
-def jobs(context: click.Context) -> int:
-    """List long work, show how far it is, cancel it."""
-    if context.invoked_subcommand is None:
-        return int(context.invoke(list_jobs, limit=20, unfinished=None, verb=None, as_json=False))
-    return Outcome.DONE
+def jobs(context: click.Context, as_json: bool) -> int:
+    """List long work, show how far it is, cancel it; without a sub-command list it."""
+    if context.invoked_subcommand:
+        if as_json:
+            raise click.UsageError(f"--json comes after {context.invoked_subcommand}")
+        return Outcome.DONE
+    outcome: int = context.invoke(list_jobs, as_json=as_json)
+    return outcome
 
 
 @jobs.command("list")
@@ -46,7 +50,7 @@ def list_jobs(limit: int, unfinished: bool | None, verb: str | None, as_json: bo
     if as_json:
         show_json([job_document(row) for row in rows])
         return Outcome.DONE
-    titles = ("ID", "VERB", "METER", "STATE", "PROGRESS", "BY", "SINCE")
+    titles = ("id", "verb", "meter", "state", "progress", "by", "since")
     show_table(titles, [_columns(row, names) for row in rows])
     return Outcome.DONE
 

@@ -17,7 +17,7 @@ from admin_api.ordered import job_document, order_scan
 from common.command import LONG_S, SCAN
 from common.store.model import CommandRow, CommandState
 
-TITLES = ("IP", "PORT", "ANSWERS", "TRANSPORT", "SERVER", "NAME", "SERIAL", "MAKER", "MODEL")
+TITLES = ("address", "port", "answers", "transport", "server", "name", "serial", "maker", "model")
 COUNTED = ("meters", "owned", "refused", "silent", "unreachable", "failed")
 
 
