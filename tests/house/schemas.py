@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from admin_api.audit.verdict import Decision
 from admin_api.schemas.alarms import AlarmAnswer
+from admin_api.schemas.jobs import JobAnswer
 from admin_api.schemas.logs import LogLine
 from admin_api.schemas.meters import Latest, MeterAnswer
 from admin_api.schemas.quality import ActionPlan, Diagnosis, ReportAnswer
@@ -452,6 +453,12 @@ PRINTED: Final[dict[str, Printed]] = {
     "test": Printed(CommandSaid, lines=True),
     "restart": Printed(CommandSaid, lines=True),
     "backfill": Printed(JobSaid),
+    "discover": Printed(JobAnswer),
+    "scan": Printed(JobAnswer),
+    "jobs": Printed(list[JobAnswer]),
+    "jobs-list": Printed(list[JobAnswer]),
+    "jobs-show": Printed(JobAnswer),
+    "jobs-cancel": Printed(JobAnswer),
     "pause": Printed(WishedState, lines=True),
     "resume": Printed(WishedState, lines=True),
     "stop": Printed(WishedState, lines=True),

@@ -25,7 +25,14 @@ def _run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_programs_are_installed() -> None:
-    assert SCRIPTS == ["dlms-notifier", "dlms-poller", "dlms-publisher", "dlms-supervisor-qos", "meterctl"]
+    assert SCRIPTS == [
+        "dlms-notifier",
+        "dlms-poller",
+        "dlms-publisher",
+        "dlms-scanner",
+        "dlms-supervisor-qos",
+        "meterctl",
+    ]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
