@@ -82,6 +82,7 @@ def gunicorn_conf(settings: Settings) -> str:
         "worker_class": "gthread",
         "workers": api.workers,
         "threads": api.threads,
+        "limit_request_line": 8190,  # gunicorn's most; a query's texts have room, percent-encoded
         "graceful_timeout": 5,
         "worker_tmp_dir": str(settings.paths.run / API_DIRECTORY),
         "control_socket_disable": True,

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import JsonValue
 
-from admin_api.schemas.shape import Answer, Field, Instant, Page, Query, Shape, Text, Time, absent
+from admin_api.schemas.shape import Answer, Field, Instant, Page, Query, Shape, Time, Word, absent
 from common.store.model import Role
 
 MAX_DAYS: Final = 3650
@@ -141,9 +141,9 @@ class UserPage(Answer):
 class AuditQuery(Page):
     """Which lines of the audit."""
 
-    actor: Text | None = Field(None, description="Only those of this actor.")
-    action: Text | None = Field(None, description="Only this action, or those that begin with it and a dot.")
-    subject: Text | None = Field(None, description="Only those about this.")
+    actor: Word | None = Field(None, description="Only those of this actor.")
+    action: Word | None = Field(None, description="Only this action, or those that begin with it and a dot.")
+    subject: Word | None = Field(None, description="Only those about this.")
     since: Instant | None = Field(None, description="Only those from then on.")
     until: Instant | None = Field(None, description="Only those before then.")
 

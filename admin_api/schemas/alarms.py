@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from admin_api.schemas.shape import EXACT, Answer, Field, Flag, Instant, Page, Query, Text, Time
+from admin_api.schemas.shape import EXACT, Answer, Field, Flag, Instant, Page, Query, Time, Word
 from common.store.model import Severity
 
 
@@ -18,9 +18,9 @@ class AlarmQuery(Page):
     acknowledged: Flag | None = None
     active: Flag | None = Field(None, description="Whether the condition lasts.")
     severity: Severity | None = None
-    category: Text | None = None
-    meter_id: Text | None = Field(None, description="A meter's row id, uid or name.")
-    meter: Text | None = Field(None, description="The same.")
+    category: Word | None = None
+    meter_id: Word | None = Field(None, description="A meter's row id, uid or name.")
+    meter: Word | None = Field(None, description="The same.")
     since: Instant | None = Field(None, description="Raised then or later.")
 
 
@@ -60,8 +60,8 @@ class RemovedAlarms(Query):
 
     acknowledged: Flag | None = None
     severity: Severity | None = None
-    category: Text | None = None
-    meter_id: Text | None = Field(None, description="A meter's row id, uid or name.")
+    category: Word | None = None
+    meter_id: Word | None = Field(None, description="A meter's row id, uid or name.")
     since: Instant | None = Field(None, description="Raised then or later.")
     before: Instant | None = Field(None, description="Over before then.")
 

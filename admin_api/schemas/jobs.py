@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import JsonValue
 
 from admin_api.schemas.commands import CommandError
-from admin_api.schemas.shape import Answer, Field, Flag, Instant, Page, Query, Shape, Text, Time
+from admin_api.schemas.shape import Answer, Field, Flag, Instant, Page, Query, Shape, Time, Word
 from common.scan_plan import MAX_PORTS, MAX_RANGES
 from common.store.model import CommandState
 
@@ -23,7 +23,7 @@ class JobQuery(Page):
 
     verb: Verb | None = None
     unfinished: Flag | None = Field(None, description="Whether they go on, or wait to.")
-    meter_id: Text | None = Field(None, description="A meter's row id, uid or name.")
+    meter_id: Word | None = Field(None, description="A meter's row id, uid or name.")
 
 
 class NewScan(Shape):

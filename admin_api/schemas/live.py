@@ -1,9 +1,9 @@
 """Live values: which events a stream shows."""
 
-from admin_api.schemas.shape import Field, Query, Text
+from admin_api.schemas.shape import Field, Query, Word
 
 
 class EventQuery(Query):
     """Which events."""
 
-    kinds: Text | None = Field(None, description="Of reading, state, alarm, gone, separated by commas; all.")
+    kinds: Word | None = Field(None, description="Of reading, state, alarm, gone, separated by commas; all.")

@@ -25,6 +25,7 @@ from admin_api.schemas.shape import (
     Shape,
     Text,
     Time,
+    Word,
     absent,
 )
 from common.catalogue import MODELS
@@ -162,14 +163,14 @@ READ_ONLY: Final = frozenset(
 class MeterPath(Query):
     """Which meter."""
 
-    meter: str = Field(min_length=1, max_length=MAX_TEXT, description="Its row id, its uid in hexadecimal, its name.")
+    meter: str = Field(min_length=1, max_length=MAX_NAME, description="Its row id, its uid in hexadecimal, its name.")
 
 
 class MeterQuery(Page):
     """Which meters."""
 
     status: MeterState | None = Field(None, description="Only those in this state.")
-    name: Text | None = Field(None, description="Only those with this in their names.")
+    name: Word | None = Field(None, description="Only those with this in their names.")
 
 
 class RemovalQuery(Query):

@@ -29,6 +29,7 @@ from common.store.errors import BadWish
 
 EXACT: Final = 2**53 - 1  # whole numbers up to here are the same in every reader of JSON
 MAX_TEXT: Final = 4096  # characters of any text
+MAX_WORD: Final = 128  # characters of a text in a query or a path: a request's line is at most 8190 octets
 MAX_LIST: Final = 1024  # elements of any list or object
 MAX_PAGE: Final = 1000
 PAGE: Final = 100
@@ -193,6 +194,8 @@ Instant = Annotated[
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """Of an answer: ISO 8601 in UTC with milliseconds."""
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Word = Annotated[str, Field(max_length=MAX_WORD)]
+"""Of a query or a path: a text."""
 Passed = Annotated[object, Field(default=None, json_schema_extra={"readOnly": True})]
 """Of a body: what we answer ourselves; it may come back and is passed over."""
 
@@ -231,6 +234,7 @@ __all__ = [
     "Time",
     "Values",
     "Whole",
+    "Word",
     "absent",
     "refusal",
     "refused",
