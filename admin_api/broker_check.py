@@ -29,7 +29,7 @@ TLS_PORT: Final = 8883
 _FOREIGN: Final = (ValueError, LookupError, AssertionError, MQTTException)
 
 
-class NoThingsBoard(Hopeless):
+class NoThingsboard(Hopeless):
     """The meter has no ThingsBoard of its own."""
 
 
@@ -55,9 +55,9 @@ class Answered:
 
 
 def own_broker(wish: MeterWish, mqtt: MqttSettings) -> Broker:
-    """Return the broker that a meter's readings go to by its own settings; raise NoThingsBoard."""
+    """Return the broker that a meter's readings go to by its own settings; raise NoThingsboard."""
     if not (wish.tb_token or wish.tb_host):
-        raise NoThingsBoard("the meter has neither a token nor a host of its own")
+        raise NoThingsboard("the meter has neither a token nor a host of its own")
     return Broker(wish.tb_host or mqtt.host, wish.tb_port, wish.tb_token, wish.tb_port == TLS_PORT, mqtt.ca_file)
 
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from admin_api.auth import Forbidden, RemoteActionsOff, TooOften, Unauthenticated, WrongCredentials
 from admin_api.bodies import BadBody, NotJson
-from admin_api.broker_check import NoThingsBoard
+from admin_api.broker_check import NoThingsboard
 from admin_api.live.hub import TooManyStreams
 from admin_api.passwords import TooManyLogins
 from admin_api.schemas.shape import BadPayload
@@ -70,7 +70,7 @@ STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     NameTaken: HTTPStatus.CONFLICT,
     LineTaken: HTTPStatus.CONFLICT,
     TooManyMeters: HTTPStatus.CONFLICT,
-    NoThingsBoard: HTTPStatus.CONFLICT,
+    NoThingsboard: HTTPStatus.CONFLICT,
     RevisionConflict: HTTPStatus.PRECONDITION_FAILED,
     TooManyCommands: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyJobs: HTTPStatus.TOO_MANY_REQUESTS,

@@ -56,4 +56,4 @@ def test_a_token_is_written_kept_and_taken_away_but_never_shown(api: Api) -> Non
 def test_there_is_nothing_to_try_without_a_thingsboard(api: Api) -> None:
     api.store.meters.add(wish(), "test")
     response = api.call("POST", "/api/meters/sim-1/thingsboard/test", role=Role.OPERATOR)
-    assert (response.status_code, document(response)["kind"]) == (409, "no_things_board")
+    assert (response.status_code, document(response)["kind"]) == (409, "no_thingsboard")
