@@ -12,7 +12,7 @@ the store's file may have, for which the oldest of the finest goes first. Pages 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.clock import Clock
@@ -119,7 +119,7 @@ def _known(connection: Connection, keys: Sequence[Key]) -> Iterator[HistoryRow]:
         for resolution_s, at_ms in dict.fromkeys(key[:2] for key in chunk):
             uids = [key[2] for key in chunk if key[:2] == (resolution_s, at_ms)]
             here = and_(table.c.resolution_s == resolution_s, table.c.at_ms == at_ms, table.c.uid.in_(uids))
-            for row in connection.execute(select(table).where(here)):
+            for row in connection.execute(select(table).where(here)).mappings():
                 yield _row(row)
 
 
@@ -157,11 +157,10 @@ def _edge(connection: Connection, resolution_s: int, *, newest: bool) -> int | N
 
 def _look_up(connection: Connection, resolution_s: int, marks: range, uid: bytes) -> list[HistoryRow]:
     here = and_(table.c.resolution_s == resolution_s, table.c.at_ms.in_(marks), table.c.uid == uid)
-    return [_row(row) for row in connection.execute(select(table).where(here).order_by(table.c.at_ms))]
+    return [_row(row) for row in connection.execute(select(table).where(here).order_by(table.c.at_ms)).mappings()]
 
 
-def _row(row: Row[*tuple[object, ...]]) -> HistoryRow:
-    values = row._mapping  # noqa: SLF001  # the documented way to columns by name
+def _row(values: RowMapping) -> HistoryRow:
     bare = HistoryRow(values["uid"], values["resolution_s"], values["at_ms"], values["last_ms"], values["readings"])
     return unpack(bare, values["packed"])
 
