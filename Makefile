@@ -77,6 +77,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.drain
 	$(BIN)/python -m tests.bench.away
+	$(BIN)/python -m tests.bench.metrics_page
 	$(BIN)/python -m tests.bench.history
 
 bench-dlms: $(VENV)/.test

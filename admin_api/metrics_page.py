@@ -6,6 +6,7 @@ nobody has scraped for a minute. A store that cannot be read leaves the page as 
 that is the answer. A page that nobody keeps fresh (``background`` false) is made by who asks after two seconds.
 """
 
+import gc
 import sys
 import threading
 import zlib
@@ -90,11 +91,13 @@ class MetricsPage:
         begun = self._clock.monotonic()
         switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
+        gc.disable()  # what is made here goes without it; looking through everything that lives stops all threads
         try:
             plain = text(family for family in self._registry.collect() if isinstance(family, Family)).encode()
             packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
             packed = packer.compress(plain) + packer.flush()
         finally:
+            gc.enable()
             sys.setswitchinterval(switch)
         self._collector.took_s = self._clock.monotonic() - begun
         self._page, self._trouble = Page(plain, packed, begun), None
