@@ -43,7 +43,7 @@ def _told(
         if now - checked >= CHECKED_S:
             checked = now
             if not is_allowed():
-                subscriber.end("unauthenticated")
+                subscriber.end("not_allowed")
         if batch or now - told >= KEEP_ALIVE_S:
             told = now
             yield b"".join(batch) or KEEP_ALIVE

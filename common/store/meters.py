@@ -87,6 +87,7 @@ class Meters:
         addresses = self._addresses(wish)
         with self._database.begin(Way.WISH) as connection:
             _raise_version(connection)
+            _refuse_taken_name(connection, wish, None)
             _refuse_taken_line(connection, wish, None, addresses)
             return self._insert(connection, wish, actor)
 
@@ -172,6 +173,7 @@ class Meters:
         self, connection: Connection, old: Meter, wish: MeterWish, addresses: Mapping[str, frozenset[str]], actor: str
     ) -> Meter:
         _raise_version(connection)
+        _refuse_taken_name(connection, wish, old.id)
         if _line(wish) != _line(old.wish):
             _refuse_taken_line(connection, wish, old.id, addresses)
         return self._write(connection, old, wish, actor)

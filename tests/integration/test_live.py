@@ -30,6 +30,7 @@ from tests.support.waiting import wait_until
 
 START_S: Final = 60.0
 CAP: Final = 4
+EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "add_meter.py"
 FREED_S: Final = 20.0  # a dead client's place is free again within this time
 
 
@@ -141,6 +142,7 @@ def _filled(served: _Served, stack: ExitStack) -> list[_Stream]:
     return streams
 
 
+@pytest.mark.slow
 def test_streams_tell_are_bounded_and_leak_no_place(served: _Served) -> None:
     with ExitStack() as stack:
         streams = _filled(served, stack)
@@ -171,6 +173,33 @@ def test_streams_tell_are_bounded_and_leak_no_place(served: _Served) -> None:
         assert last.count("end") == CAP
         served.process.wait(10)
         assert time.monotonic() - began < 8
+
+
+def test_the_example_adds_a_meter_and_shows_what_it_measures(served: _Served) -> None:
+    token = served.store.tokens.create(Role.ADMIN, "example")[1].reveal()
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        options = ["--url", f"http://127.0.0.1:{served.port}", "--wait", "1"]
+        return subprocess.run(
+            [sys.executable, str(EXAMPLE), *words, *options],
+            env=os.environ | {"DLMS_BRIDGE_TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    first = run("plant 7", "10.0.0.7", "--client-id", "1", "--tb-token", "A1", "--measurements", "voltage_l1")
+    assert (first.returncode, first.stdout.splitlines()[0]) == (1, "plant 7: number 2, revision 1")
+    made = served.store.meters.by_name("plant 7")
+    assert (made.wish.client_id, made.wish.tb_token.reveal(), len(made.wish.measurements)) == (1, "A1", 1)
+    values = LatestRow(made.uid, 1, b"e" * 8, 1, {"voltage_l1": 230.5}, {"voltage_l1": "V"})
+    served.store.states.write_latest([values])
+    again = run("plant 7", "10.0.0.7")
+    assert (again.returncode, again.stdout) == (0, "plant 7: number 2, revision 1\nvoltage_l1 230.5 V\n")
+    bad = run("a/b", "10.0.0.8")
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert "(name)" in bad.stderr
 
 
 def _until_end(stream: _Stream) -> Iterator[tuple[str, dict[str, object]]]:

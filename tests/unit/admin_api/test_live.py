@@ -150,7 +150,7 @@ def test_a_stream_ends_by_time_and_says_so(store: Store) -> None:
 def test_a_stream_ends_with_the_token(store: Store) -> None:
     streamed = _Streamed(store, allowed=False)
     streamed.subscriber.put([b"x"])
-    assert b"unauthenticated" in b"".join([streamed.after(CHECKED_S), *streamed.octets])
+    assert b"not_allowed" in b"".join([streamed.after(CHECKED_S), *streamed.octets])
 
 
 def test_a_stream_ends_with_its_process(store: Store) -> None:
