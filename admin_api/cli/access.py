@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import click
 
 from admin_api.cli.main import STATE
-from admin_api.cli.refusal import this_user
+from admin_api.cli.refusal import refused, this_user
 from common.errors import Hopeless
-from common.settings import Settings, load
+from common.settings import BadSettings, Settings, load
 
 if TYPE_CHECKING:
     from common.store.engine import Store
@@ -43,7 +43,13 @@ def _remember(context: click.Context, _parameter: click.Parameter, value: str | 
 
 def settings() -> Settings:
     """Return the settings of the state directory that the command line or the environment names."""
-    return load(click.get_current_context().meta.get(STATE))
+    try:
+        return load(click.get_current_context().meta.get(STATE))
+    except BadSettings as error:
+        cause = error.__context__
+        if isinstance(cause, PermissionError):
+            raise refused(cause) or error from None
+        raise
 
 
 @contextmanager
