@@ -14,7 +14,7 @@ from common.command import CANCEL, CANCELLED, OWNED, SCAN, SYSTEM_UID, BadComman
 from common.envelope import BadEnvelope, Envelope, Kind, UnknownKind, UnknownVersion, decode, encode
 from common.errors import Again, BridgeError, Skip
 from poller.scanner.dialler import Dialler
-from poller.scanner.owned import Owned
+from poller.scanner.owned import Owned, Resolve, addresses_of
 from poller.scanner.tally import Tally
 from poller.scanner.targets import targets
 
@@ -60,13 +60,13 @@ class Stop(Protocol):
 class Scan:
     """One scan under way."""
 
-    def __init__(self, command: Command, clock: Clock) -> None:
+    def __init__(self, command: Command, clock: Clock, resolve: Resolve) -> None:
         """Begin; raise BadTargets or BadRate."""
         wanted, rate = targets(command.arguments), command.arguments.get("per_second")
         if not isinstance(rate, int | float) or not 0 < rate <= MAX_PER_SECOND:
             raise BadRate(f"per_second: more than 0, at most {MAX_PER_SECOND:g}")
         self.command = command
-        self.owned, self.tally = Owned(clock), Tally(wanted.count)
+        self.owned, self.tally = Owned(clock, resolve), Tally(wanted.count)
         self.tell(command.arguments)
         self.dialler = Dialler(wanted.each(), self.owned, self.tally, clock, float(rate))
         self.told_at = float("-inf")
@@ -90,8 +90,8 @@ class Scan:
 class Loop:
     """See the module's text."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
-        self._bus, self._clock = bus, clock
+    def __init__(self, bus: Bus, clock: Clock, resolve: Resolve = addresses_of) -> None:
+        self._bus, self._clock, self._resolve = bus, clock, resolve
         self._scan: Scan | None = None
 
     def run(self, stop: Stop) -> None:
@@ -133,7 +133,7 @@ class Loop:
                 self._fail(command.id, Busy(f"the scan {self._scan.command.id} is under way"))
             return
         try:
-            self._scan = Scan(command, self._clock)
+            self._scan = Scan(command, self._clock, self._resolve)
         except BridgeError as error:
             self._fail(command.id, error)
             return

@@ -17,6 +17,7 @@ from common.errors import Skip
 RESOLVE_S: Final = 15.0  # all names together; the system's resolver itself gives one up after some ten seconds
 MAX_OWNED: Final = 10_000  # more meters than one installation may have
 Pair = tuple[str, int]
+Resolve = Callable[[str], list[str]]
 
 
 class OwnedUnresolved(Skip):
@@ -34,7 +35,7 @@ def addresses_of(host: str) -> list[str]:
 class _Question(threading.Thread):
     """Asks for the addresses of names; may outlive whoever asked."""
 
-    def __init__(self, names: Sequence[str], resolve: Callable[[str], list[str]]) -> None:
+    def __init__(self, names: Sequence[str], resolve: Resolve) -> None:
         super().__init__(name="resolver", daemon=True)
         self._names, self._resolve = names, resolve
         self.found: dict[str, list[str]] = {}
@@ -49,7 +50,7 @@ class _Question(threading.Thread):
 class Owned:
     """What is owned at this moment. Names are resolved once a scan."""
 
-    def __init__(self, clock: Clock, resolve: Callable[[str], list[str]] = addresses_of) -> None:
+    def __init__(self, clock: Clock, resolve: Resolve = addresses_of) -> None:
         self._clock, self._resolve = clock, resolve
         self._addresses: dict[str, list[str]] = {}
         self._pairs: list[Pair] = []
