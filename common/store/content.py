@@ -26,7 +26,12 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    column,
+    delete,
+    func,
+    insert,
     select,
+    table,
     text,
     type_coerce,
 )
@@ -98,7 +103,7 @@ def content_of(connection: Connection) -> Content:
     reflected = MetaData()
     reflected.reflect(connection)
     ours = [table for table in reflected.sorted_tables if table.name != REVISIONS]
-    revision = connection.execute(text(f"SELECT version_num FROM {REVISIONS}")).scalar() if ours else ""  # noqa: S608
+    revision = connection.execute(select(column("version_num")).select_from(table(REVISIONS))).scalar() if ours else ""
     return _Stored(connection, reflected, str(revision), tuple(map(_shape, ours)), _numbers(connection, ours))
 
 
@@ -108,28 +113,23 @@ def load(connection: Connection, content: Content) -> dict[str, int]:
     Raise StoreDamaged where a table or column of the content is not one of the store.
     """
     here = content_of(connection)
-    known = {table.name: dict(zip(table.columns, table.kinds, strict=True)) for table in here.tables}
-    for table in content.tables:
-        missing = set(zip(table.columns, table.kinds, strict=True)) - known.get(table.name, {}).items()
+    known = {shape.name: dict(zip(shape.columns, shape.kinds, strict=True)) for shape in here.tables}
+    for shape in content.tables:
+        missing = set(zip(shape.columns, shape.kinds, strict=True)) - known.get(shape.name, {}).items()
         if missing:
-            raise StoreDamaged(f"{table.name}: the schema {content.revision} has no {sorted(missing)[0][0]} like that")
-    for table in reversed(here.tables):
-        connection.execute(text(f"DELETE FROM {_quoted(connection, table.name)}"))  # noqa: S608  # names of the schema
-    counts = {table.name: _fill(connection, table, content.rows(table)) for table in content.tables}
+            raise StoreDamaged(f"{shape.name}: the schema {content.revision} has no {sorted(missing)[0][0]} like that")
+    for shape in reversed(here.tables):
+        connection.execute(delete(table(shape.name)))
+    counts = {shape.name: _fill(connection, shape, content.rows(shape)) for shape in content.tables}
     _go_on_counting(connection, content)
     return counts
 
 
-def _fill(connection: Connection, table: Shape, rows: Iterable[Row]) -> int:
-    slots = [f"p{number}" for number in range(len(table.columns))]
-    on_server = connection.dialect.name != "sqlite"
-    values = (
-        f"CAST(:{slot} AS JSON)" if kind == "json" and on_server else f":{slot}"
-        for slot, kind in zip(slots, table.kinds, strict=True)
-    )
-    columns = ", ".join(_quoted(connection, name) for name in table.columns)
-    words = f"INSERT INTO {_quoted(connection, table.name)} ({columns}) VALUES ({', '.join(values)})"  # noqa: S608
-    statement = text(words).bindparams(*(bindparam(slot, type_=NullType()) for slot in slots))
+def _fill(connection: Connection, shape: Shape, rows: Iterable[Row]) -> int:
+    slots = [f"p{number}" for number in range(len(shape.columns))]
+    values = (_slot(connection, *pair) for pair in zip(slots, shape.kinds, strict=True))
+    target = table(shape.name, *map(column, shape.columns))
+    statement = insert(target).values(dict(zip(shape.columns, values, strict=True)))
     count, waiting = 0, iter(rows)
     while chunk := list(islice(waiting, CHUNK)):
         connection.execute(statement, [dict(zip(slots, row, strict=True)) for row in chunk])
@@ -137,18 +137,24 @@ def _fill(connection: Connection, table: Shape, rows: Iterable[Row]) -> int:
     return count
 
 
+def _slot(connection: Connection, name: str, kind: str) -> ColumnElement[object]:
+    """Return the place of a value in a statement; a server is told which text is JSON."""
+    plain: ColumnElement[object] = bindparam(name, type_=NullType())
+    return cast(plain, JSON) if kind == "json" and connection.dialect.name != "sqlite" else plain
+
+
 def _go_on_counting(connection: Connection, content: Content) -> None:
     """No number is given twice: each table goes on behind the highest that it ever gave."""
-    for table in content.tables:
-        if "id" not in table.columns or table.kinds[table.columns.index("id")] != "int":
+    for shape in content.tables:
+        if "id" not in shape.columns or shape.kinds[shape.columns.index("id")] != "int":
             continue
-        highest = connection.execute(text(f"SELECT max(id) FROM {_quoted(connection, table.name)}")).scalar()  # noqa: S608
-        last = max(content.numbers.get(table.name, 0), int(highest or 0))
+        highest = connection.execute(select(func.max(column("id"))).select_from(table(shape.name))).scalar()
+        last = max(content.numbers.get(shape.name, 0), int(highest or 0))
         if connection.dialect.name == "sqlite":
-            _count_in_file(connection, table.name, last)
+            _count_in_file(connection, shape.name, last)
         elif last:
             words = "SELECT setval(pg_get_serial_sequence(:name, 'id'), :last)"
-            connection.execute(text(words), {"name": table.name, "last": last})
+            connection.execute(text(words), {"name": shape.name, "last": last})
 
 
 def _count_in_file(connection: Connection, name: str, last: int) -> None:
@@ -166,11 +172,11 @@ def _numbers(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
         rows = connection.execute(text("SELECT name, seq FROM sqlite_sequence")).all() if has else ()
         return {str(row.name): int(row.seq) for row in rows}
     found: dict[str, int] = {}
-    for table in tables:
-        if "id" in table.c and isinstance(table.c["id"].type, Integer):
+    for each in tables:
+        if "id" in each.c and isinstance(each.c["id"].type, Integer):
             words = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:name, 'id')::regclass)"
-            last = connection.execute(text(words), {"name": table.name}).scalar()
-            found |= {} if last is None else {table.name: int(last)}
+            last = connection.execute(text(words), {"name": each.name}).scalar()
+            found |= {} if last is None else {each.name: int(last)}
     return found
 
 
@@ -210,7 +216,3 @@ _OUT: Final[Mapping[str, Callable[[object], object]]] = {
     "text": _same,
     "json": _same,
 }
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)

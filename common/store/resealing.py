@@ -5,9 +5,7 @@ two. Writers seal inside their transactions and follow the key file, so that wha
 sealing anew or sealed under the new key already. Which columns are sealed is said by the table ``SEALED`` alone.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,15 +76,28 @@ class Rotation:
         alone = Vault(read_key(self.path)[0])
         try:
             count = self._count(alone)
-            if self.database.file is not None and copy_path(self.database.file).exists():
-                _open_copy(copy_path(self.database.file), alone)
+            self._count_copy(alone)
         except Unsealable as error:
             raise NotSealedAnew(f"{error.detail}; the key before is kept, run it again") from error
         return count
 
     def _count(self, vault: Vault) -> int:
-        with self.database.begin(Way.READ) as connection:
-            return sum(_open_table(connection, vault, name) for name in SEALED)
+        return _open_all(self.database, vault)
+
+    def _count_copy(self, vault: Vault) -> None:
+        if self.database.file is None or not copy_path(self.database.file).exists():
+            return
+        copied = Database(f"sqlite:///{copy_path(self.database.file).absolute()}")
+        try:
+            _open_all(copied, vault)
+        finally:
+            copied.close()
+
+
+def _open_all(database: Database, vault: Vault) -> int:
+    """Open all secrets of a database; return how many there are. Raise Unsealable."""
+    with database.begin(Way.READ) as connection:
+        return sum(_open_table(connection, vault, name) for name in SEALED)
 
 
 def _open_table(connection: Connection, vault: Vault, name: str) -> int:
@@ -111,11 +122,3 @@ def _seal_table(connection: Connection, vault: Vault, name: str) -> int:
             connection.execute(update(table).where(table.c[bound] == uid).values(**changed))
         count += len(changed)
     return count
-
-
-def _open_copy(path: Path, vault: Vault) -> None:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-        for name, (bound, fields) in SEALED.items():
-            words = f"SELECT {bound}, {', '.join(fields)} FROM {name}"  # noqa: S608  # our own names
-            for row in database.execute(words).fetchall():
-                _open_row(vault, fields, *row)

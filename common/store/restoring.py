@@ -8,7 +8,7 @@ happens in one transaction, after the old store was written to a backup of its o
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, MetaData, func, inspect, select, text
+from sqlalchemy import Connection, MetaData, func, inspect, select, update
 
 from common.errors import Hopeless
 from common.store import safekeeping
@@ -18,7 +18,7 @@ from common.store.content import REVISIONS, load
 from common.store.database import Database, Way
 from common.store.errors import NoSuchRevision, StoreDamaged, StoreTooNew
 from common.store.migrations.upgrade import HEAD, move, revisions
-from common.store.tables import SEALED, meters
+from common.store.tables import SEALED, metadata, meters
 from common.vault import KEY_SIZE, key_id, read_key
 
 
@@ -134,8 +134,7 @@ def _fill(connection: Connection, reader: Reader, *, without_secrets: bool) -> d
     move(connection, HEAD)
     if without_secrets:
         for name, (_, fields) in SEALED.items():
-            sets = ", ".join(f"{field} = :nothing" for field in fields)
-            connection.execute(text(f"UPDATE {name} SET {sets}"), {"nothing": b""})  # noqa: S608  # our own names
+            connection.execute(update(metadata.tables[name]).values(dict.fromkeys(fields, b"")))
     return counts
 
 
@@ -154,7 +153,7 @@ def _has_tables(database: Database) -> bool:
 
 
 def _known() -> set[str]:
-    return set(meters.metadata.tables)
+    return set(metadata.tables)
 
 
 def _has_secrets(reader: Reader) -> bool:

@@ -33,7 +33,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take away what 0.1.0 does not know. Meters that it cannot read without their keys are stopped."""
-    secured = "security <> 'none' OR referencing <> 'ln' OR authentication = 'hls-gmac'"
-    op.execute(f"UPDATE meters SET desired_state = 'stopped', revision = revision + 1 WHERE {secured}")  # noqa: S608
+    names = ("desired_state", "revision", "security", "referencing", "authentication")
+    meters = sa.table("meters", *(sa.column(name) for name in names))
+    kept = sa.and_(meters.c.security == "none", meters.c.referencing == "ln", meters.c.authentication != "hls-gmac")
+    op.execute(sa.update(meters).where(sa.not_(kept)).values(desired_state="stopped", revision=meters.c.revision + 1))
     for column in reversed(_NEW):
         op.drop_column("meters", column.name)
