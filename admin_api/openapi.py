@@ -27,6 +27,7 @@ from admin_api.schemas.shape import Omissible, Shape, refused
 DISTRIBUTION: Final = "dlms-bridge"
 SECURITY: Final = "bearer"
 Document = JsonSchemaValue
+YAML: Final = "application/yaml"
 _ABOUT: Final = (
     "Reads DLMS/COSEM electricity meters and delivers every reading. Every path below /api is there below /api/v1 as"
     " well. Each operation names in x-required-role the role that it needs: viewer, operator or admin, each with what"
@@ -150,7 +151,7 @@ def _complete(operation: Document, route: Route) -> None:
     _complete_request(operation, route)
     responses = operation["responses"]
     for media in route.also:
-        schema = _LIST if media == JSON else {"type": "string"}
+        schema = _LIST if media in {JSON, YAML} else {"type": "string"}
         responses["200"]["content"][media] = {"schema": schema}
     for status in route.answers:
         if status >= HTTPStatus.BAD_REQUEST:  # an answer of its own, or a problem: the media type tells
@@ -172,6 +173,7 @@ def _complete_request(operation: Document, route: Route) -> None:
     if body is not None:
         operation["requestBody"]["required"] = not issubclass(body, Omissible)
     if takes(route.view, "raw"):
+        operation["requestBody"]["required"] = True
         operation["requestBody"]["content"].setdefault(JSON, {})["schema"] = _LIST
 
 
