@@ -57,6 +57,7 @@ class Live:
             jobs = cast("list[dict[str, str]]", self.system.cli_json("jobs"))
             template = template.replace("{job}", jobs[0]["id"])
         found = template.replace("{lone}", lone).replace("{files}", str(self.files))
+        found = found.replace("{port}", str(self.lone.port("sim-1")))
         return found.replace("{free}", str(free_port())).split()
 
 
@@ -70,7 +71,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     lone = Simulator(directory / "lone", 1)
     lone.start()
     try:
-        with System(directory, meters=2) as started:
+        with System(directory, meters=2, settings={"scan": {"allow": "127.0.0.1/32"}}) as started:
             started.wait_for_readings(1)
             yield Live(started, lone, files)
     finally:
@@ -111,11 +112,11 @@ CASES: Final[dict[str, Case | tuple[Case, ...]]] = {
     "test": Case("sim-1"),
     "backfill": Case("sim-1 --from 1h"),
     "discover": Case("sim-1"),
+    "scan": (Case("127.0.0.1 --port {port}"), Case("192.0.2.0/24", 2, "error")),
     "jobs": Case(),
     "jobs list": Case("--limit 1"),
     "jobs show": Case("{job}"),
     "jobs cancel": Case("{job}", 1),
-    "scan": Case("127.0.0.1", 2, "error"),
     "restart": Case("sim-2"),
     "pause": Case("sim-2"),
     "resume": Case("sim-2"),
