@@ -9,6 +9,8 @@ from typing import Final, cast
 
 import pytest
 
+from common.settings import load
+from common.store.engine import open_from_settings
 from tests.support.mosquitto import free_port
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -23,6 +25,8 @@ READS: Final = 120  # enough for a share, with as many failures among them as mi
 READ: Final = ("sim-1", "sim-2")
 RARELY_S: Final = 600
 QUIET_S: Final = 2.0
+UNHEARD: Final = 4  # readings before the supervisor knows the worker are not in the history
+FAR_MS: Final = 1 << 50
 FOR_EVER: Final = 1_000_000
 FAULTS: Final = (
     {"meter": "sim-3", "do": "deaf", "on": "snrm", "count": FOR_EVER},
@@ -53,6 +57,7 @@ def test_figures_are_those_of_the_meters_and_causes_those_that_were_injected(tmp
         verdict = system.settle()
         assert not verdict.faults, verdict
         assert system.stop() == 0
+        _check_history(system)
         _check_figures(system)
 
 
@@ -105,6 +110,25 @@ def _check_figures(system: System) -> None:
     lines = system.cli("report", "--minutes", "15", code=1).stdout
     assert "before that nothing was measured" in lines
     assert "read success" in lines
+
+
+def _check_history(system: System) -> None:
+    """What is kept of the meters' minutes and of their day is what the broker got; a stop writes the running minute."""
+    store = open_from_settings(load(str(system.state), {}))
+    for meter in READ:
+        uid = store.meters.by_name(meter).uid
+        bodies = {(body["epoch"], body["seq"]): cast("Document", body["values"]) for body in system.readings(meter)}
+        values = [values for values in bodies.values() if values]
+        minutes = store.history.between(uid, 0, FAR_MS, 60)
+        heard = sum(row.readings for row in minutes)
+        assert len(values) - UNHEARD <= heard <= len(values), meter
+        (day,) = store.history.between(uid, 0, FAR_MS, 86_400)[-1:]
+        voltage = day.values["voltage_l1"]
+        told = [float(str(item["voltage_l1"])) for item in values if "voltage_l1" in item]
+        assert min(told) <= voltage.lowest <= voltage.mean <= voltage.highest <= max(told)
+        assert voltage.last in told[-1:]
+        print(f"{meter}: {heard} of {len(values)} readings in {len(minutes)} minutes")
+    store.close()
 
 
 def _reads(system: System, meter: str) -> tuple[int, int]:
