@@ -5,10 +5,10 @@ a thousand meters cost some milliseconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 
 from common.meter_state import DesiredState
 from common.store.database import Database, Way
@@ -84,7 +84,8 @@ _TOLD: Final = (
     *(meter_states.c.last_taken_ms, meter_states.c.last_acknowledged_ms),
     *(meter_states.c.metrics, meter_states.c.network),
 )
-_UNTOLD: Final[tuple[object, ...]] = (UNKNOWN_STATUS, "", "", None, None, None, None, {}, {})
+_FIELDS: Final = tuple(item.name for item in fields(MeterLook))
+_UNTOLD: Final = {"status": UNKNOWN_STATUS, "serial_number": "", "firmware_version": "", "metrics": {}, "network": {}}
 _METERS: Final = (
     select(*_WISHED, *_TOLD)
     .select_from(meters.outerjoin(meter_states, meter_states.c.uid == meters.c.uid))
@@ -115,18 +116,18 @@ class Overview:
         lasting = (tokens.c.revoked_at.is_(None), tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now_ms))
         valid = select(tokens.c.role, func.count(), func.min(tokens.c.expires_at)).where(*lasting)
         with self._database.begin(Way.READ) as connection:
-            found = connection.execute(_METERS).all()
+            found = connection.execute(_METERS).mappings().all()
             components = connection.execute(select(component_states).order_by(component_states.c.name)).all()
             counted = connection.execute(_ALARMS).all()
             roles = connection.execute(valid.group_by(tokens.c.role).order_by(tokens.c.role)).all()
         return Snapshot(
-            [_look(tuple(row)) for row in found],
+            [_look(row) for row in found],
             [ComponentRow(row.name, row.state, row.updated_ms) for row in components],
             [AlarmCount(*row) for row in counted],
             [TokenCount(*row) for row in roles],
         )
 
 
-def _look(row: tuple[object, ...]) -> MeterLook:
-    wished, told = row[: len(_WISHED)], row[len(_WISHED) :]
-    return MeterLook(*wished, *(_UNTOLD if told[0] is None else told))  # type: ignore[arg-type]  # columns in order
+def _look(row: RowMapping) -> MeterLook:
+    values = {name: row[name] for name in _FIELDS}
+    return MeterLook(**values if values["status"] is not None else values | _UNTOLD)
