@@ -102,6 +102,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int], *, per_meter: bool)
         ],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel.kind),
+        **({"transformations": [{"id": "merge", "options": {}}]} if panel.kind == "table" else {}),
         **_links(panel, per_meter=per_meter),
     }
 
