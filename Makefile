@@ -1,6 +1,7 @@
 # Everything works in .venv, made here from a Python 3.11 or newer; nothing outside this directory is changed, except that
 # `make test` as root installs the Debian packages its tests need. What is downloaded comes from PyPI (and Debian) alone.
 
+API_CASES ?= 20000
 STATE ?= state
 PYTHON ?=
 FUZZ_INPUTS ?= 200000
@@ -29,7 +30,7 @@ DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprog
 ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
 TOGETHER := tests/integration tests/faults tests/system
 
-.PHONY: prometheus run test check lint packages system bench bench-dlms load fuzz chaos soak meters clean help
+.PHONY: prometheus run test check lint packages system bench bench-dlms load fuzz api-cases chaos soak meters clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +44,7 @@ help:
 	@echo "make bench-dlms  what reading ten registers costs: our protocol core, other DLMS clients, a plain socket"
 	@echo "make load     fifty requests a second and twenty streams at the API for ten minutes, beside a hundred meters (LOAD_MINUTES)"
 	@echo "make fuzz     hostile octets into everything that takes octets from a meter (FUZZ_INPUTS, FUZZ_SECONDS)"
+	@echo "make api-cases  twenty thousand requests made from the OpenAPI document, at the API of a live product (API_CASES)"
 	@echo "make chaos    faults against the real product, one table; CHAOS_MINUTES=60 is the long form (CHAOS_ROWS, CHAOS_RESULT)"
 	@echo "make soak     200 meters for half an hour and no faults: what grows, what restarts (SOAK_METERS, SOAK_MINUTES)"
 	@echo "make clean    removes .venv and caches; the state directory stays"
@@ -94,6 +96,9 @@ fuzz: $(VENV)/.test
 	$(PYTEST) tests/fuzz -m long
 	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) $(if $(FUZZ_RESULT),--result $(FUZZ_RESULT))
 	$(BIN)/python -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
+
+api-cases: $(VENV)/.test packages
+	$(BIN)/python -m tests.api_cases --cases $(API_CASES)
 
 # The short form, under eight minutes; with CHAOS_MINUTES the long one, which CHAOS_RESULT lets go on where it ended.
 chaos: $(VENV)/.test packages
