@@ -16,7 +16,13 @@ from common.store.summary import HistoryRow
 from supervisor_qos.folding import Folding, Names
 
 BATCH: Final = 50  # rows at a time, each of which is three in the store: some 18 ms, the write lock is held for 2
+DOUBT_MS: Final = 86_400_000  # a clock that is not synchronised by then will not be
 MAX_WAITING: Final = 10_000  # rows, 3 kB each: ten minutes of 1000 meters
+
+
+def may_forget(*, synchronised: bool, ran_ms: int) -> bool:
+    """Return whether the clock says what is old. One that may stand in another year, after a boot, does not for a day."""
+    return synchronised or ran_ms >= DOUBT_MS
 
 
 @dataclass(slots=True)

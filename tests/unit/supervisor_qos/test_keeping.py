@@ -10,7 +10,7 @@ from common.store.engine import Store
 from common.store.errors import StoreUnavailable
 from supervisor_qos import keeping
 from supervisor_qos.folding import LATE_MS, Folding, Names
-from supervisor_qos.keeping import BATCH, Keeping
+from supervisor_qos.keeping import BATCH, DOUBT_MS, Keeping, may_forget
 from tests.support.installation import NOON_MS
 
 MINUTE_MS = 60_000
@@ -70,6 +70,12 @@ def test_rows_wait_for_a_store_that_is_away_and_the_oldest_of_too_many_go(
     away.history = store.history
     assert not away.turn(OVER_MS, _names)
     assert (_readings(store, 0), _readings(store, 1), _readings(store, BATCH)) == ([], [1], [1])
+
+
+def test_a_clock_that_is_not_synchronised_does_not_say_what_is_old_until_a_day_has_passed() -> None:
+    assert may_forget(synchronised=True, ran_ms=0)
+    assert not may_forget(synchronised=False, ran_ms=DOUBT_MS - 1)
+    assert may_forget(synchronised=False, ran_ms=DOUBT_MS)
 
 
 class Away:
