@@ -13,9 +13,10 @@ Invariants, tested with a crash between any two steps (tests/properties/test_bac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from common.progress import Progress
+if TYPE_CHECKING:
+    from common.progress import Progress
 
 SECOND_MS: Final = 1000
 HOUR_MS: Final = 3_600_000
@@ -63,8 +64,10 @@ class Order:
         """Whether nothing of it is left."""
         return self.left.length <= 0
 
-    def progress(self) -> Progress:
+    def progress(self) -> "Progress":
         """Return how far it is, in per cent of its time."""
+        from common.progress import Progress  # few workers have a range by hand
+
         done = 100 * (self.left.begin - self.asked.begin) // max(1, self.asked.length)
         return Progress(done, 100, f"{self.rows} rows in {self.windows} windows")
 

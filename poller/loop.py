@@ -8,7 +8,7 @@ taken, and a stop breaks the wait off.
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from common.clock import Clock
 from common.command import Command, CommandResult
@@ -21,13 +21,15 @@ from poller.backfill_file import BackfillFile
 from poller.backfiller import Backfiller
 from poller.commands import Desk, NotReadable
 from poller.cycle import Cycle
-from poller.discovering import Discoverer
 from poller.errors import Interrupted
 from poller.link import MeterLink, Parts
 from poller.plausibility import Plausibility
 from poller.recovery import HOUR_S
 from poller.schedule import Schedule, phase
 from poller.watch import CONNECTION, Watch, changed
+
+if TYPE_CHECKING:
+    from poller.discovering import Discoverer
 
 TIDY_BEATS: Final = 12  # a minute, where nothing changes
 PUMP_S: Final = 0.5  # the longest wait of the loop itself
@@ -88,6 +90,7 @@ class Loop:
         self._file = watch.current
         self._news: WorkerFile | None = None
         self._plausibility = Plausibility()
+        self._discoverer: Discoverer | None = None
         self._steps = self._beats = 0
         self._damage: deque[float] = deque(maxlen=HDLC_ERRORS_PER_HOUR)
 
@@ -97,7 +100,6 @@ class Loop:
         self.link = MeterLink(self._file, parts)
         self._desk = Desk(self, self._feed, self._clock, self._vitals)
         self._backfiller = Backfiller(self.link, self._feed, self._clock, self._vitals, self._missed)
-        self._discoverer = Discoverer(self.link, self._feed, self._clock, self._give_way)
         self._take_wish()
         self._beat()
         try:
@@ -115,7 +117,8 @@ class Loop:
             self._vitals.progress()
         if self.link.session.closing:
             return
-        if self._must_stop() or self._discoverer.broken_off or self._is_news_of_the_link():
+        broken_off = self._discoverer is not None and self._discoverer.broken_off
+        if self._must_stop() or broken_off or self._is_news_of_the_link():
             raise Interrupted
 
     def _must_stop(self) -> bool:
@@ -145,7 +148,7 @@ class Loop:
             self._poll()
         if self.link.up:
             self._backfiller.turn(self._schedule.next_due())
-        if self.link.up:
+        if self.link.up and self._discoverer is not None:
             self._discoverer.turn()
         if self.link.up and shared:
             self.link.let_go()
@@ -286,12 +289,16 @@ class Loop:
         self._backfiller.order(command)
 
     def discover(self, command: Command) -> None:
-        """Take a discovery; it is answered when it is done."""
+        """Take a discovery; it is answered when it is done. Most workers never load what it takes."""
+        from poller.discovering import Discoverer
+
+        self._discoverer = self._discoverer or Discoverer(self.link, self._feed, self._clock, self._give_way)
         self._discoverer.order(command)
 
     def cancel(self, job: str) -> Mapping[str, object]:
         """End a backfill by hand or a discovery; return what was done of it."""
-        self._discoverer.cancel(job)
+        if self._discoverer is not None:
+            self._discoverer.cancel(job)
         return self._backfiller.cancel(job) or {}
 
     def _give_way(self, expected_s: float) -> None:
