@@ -27,6 +27,7 @@ TEMPLATE: Final = "schema_of_the_store"
 USER: Final = "bridge"
 _PROGRAMS: Final = ("/usr/lib/postgresql/15/bin", "/usr/local/bin", "/usr/bin")
 _FAST: Final = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB", "max_wal_size=256MB", "autovacuum=off")
+_TETHER: Final = ("setpriv", "--pdeathsig", "INT", "--")  # no server outlives the tests that were killed
 _NUMBERS: Final = count(1)
 
 
@@ -52,7 +53,7 @@ class Cluster:
         words = [word for setting in settings for word in ("-c", setting)]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_program("postgres"), "-D", str(self._data), *words],
+                [*_TETHER, _program("postgres"), "-D", str(self._data), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
