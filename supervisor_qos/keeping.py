@@ -21,7 +21,7 @@ MAX_WAITING: Final = 10_000  # rows, 3 kB each: ten minutes of 1000 meters
 
 
 def may_forget(*, synchronised: bool, ran_ms: int) -> bool:
-    """Return whether the clock says what is old; after a boot it may stand in another year, and is doubted for a day."""
+    """Return whether the clock says what is old; after a boot it may stand in another year: doubted for a day."""
     return synchronised or ran_ms >= DOUBT_MS
 
 
