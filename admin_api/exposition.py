@@ -9,7 +9,7 @@ this module 105. Families make their ``Sample`` objects only for those who look 
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from common.store.model import ComponentRow, Severity
 from common.store.overview import AlarmCount, MeterLook, Snapshot
 
 MAX_EVENTS: Final = 64  # other counters of one component
+BETWEEN_PAUSES: Final = 20  # meters: a millisecond of work
 DISTRIBUTION: Final = "dlms-bridge"
 SUPERVISOR: Final = "supervisor"
 PUBLISHER: Final = "publisher"
@@ -86,7 +87,10 @@ class Family(PrometheusMetric):
 
 
 class StoreCollector(Collector):
-    """Reads the store once per page. ``took_s``: what the page before took, None before the second."""
+    """Reads the store once per page. ``took_s``: what the page before took, None before the second.
+
+    ``pause`` is called again and again while a page is made: whoever makes it beside other work rests there.
+    """
 
     def __init__(self, store: Store, clock: Clock, state: Path, supervision: SupervisionSettings) -> None:
         self._store = store
@@ -94,6 +98,7 @@ class StoreCollector(Collector):
         self._state = state
         self._supervision = supervision
         self.took_s: float | None = None
+        self.pause: Callable[[], None] = _go_on
 
     def collect(self) -> Iterator[Family]:
         """Give every metric that has a sample, in the order of the table of names; raise what the store raises."""
@@ -107,7 +112,9 @@ class StoreCollector(Collector):
     def _reported(self, seen: Snapshot, now_ms: int) -> Iterator[Reported]:
         yield names.BUILD, "", (version(DISTRIBUTION),), 1.0
         yield names.METERS, "", (), float(len(seen.meters))
-        for meter in seen.meters:
+        for place, meter in enumerate(seen.meters):
+            if place % BETWEEN_PAUSES == 0:
+                self.pause()
             yield from self._of_meter(meter)
         for component in seen.components:
             yield from _of_component(component)
@@ -144,8 +151,12 @@ class StoreCollector(Collector):
         yield from _losses(name, meter.metrics)
 
 
-def text(families: Iterable[Family]) -> str:
-    """Return families in Prometheus's text format 0.0.4."""
+def _go_on() -> None:
+    """Do not rest."""
+
+
+def text(families: Iterable[Family], pause: Callable[[], None] = _go_on) -> str:
+    """Return families in Prometheus's text format 0.0.4; ``pause`` is called after each."""
     escaped = _Escaped()
     parts: list[str] = []
     for family in families:
@@ -156,6 +167,7 @@ def text(families: Iterable[Family]) -> str:
         for suffix, values, value in family.made.rows:
             template = templates.get(suffix) or templates.setdefault(suffix, _template(metric, suffix))
             parts.append(template % (*[escaped[item] for item in values], value))
+        pause()
     return "".join(parts)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.exposition import StoreCollector
-from admin_api.metrics_page import FRESH_S, IDLE_S, OLD_S, MetricsPage
+from admin_api.metrics_page import FRESH_S, IDLE_S, OLD_S, PAUSE_S, MetricsPage
 from common.settings import SupervisionSettings
 from common.store.errors import StoreUnavailable
 from tests.support.installation import StillClock, opened, wish
@@ -22,6 +22,8 @@ class Steps(StillClock):
         self.go = threading.Semaphore(0)
 
     def sleep(self, seconds: float) -> None:
+        if seconds == PAUSE_S:
+            return
         self.asleep.set()
         assert self.go.acquire(timeout=10)
         super().sleep(seconds)
