@@ -8,6 +8,7 @@ caller runs ``dial`` in a thread, and everything else in its own once ``dial`` h
 
 import socket
 import ssl
+import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -224,12 +225,16 @@ def _client(target: Target, will: Message | None) -> paho.Client:
 
 
 def _tls(target: Target) -> ssl.SSLContext:
+    """Return the context of a connection: certificate and host name are checked, and nothing turns that off."""
     for name in filter(None, (target.ca_file, target.cert_file, target.key_file)):
         try:
             Path(name).open("rb").close()  # ssl does not say which of the files it cannot read
         except OSError as error:
             raise _Unreadable(f"{name}: {error.strerror}") from None
+    if target.key_file and (mode := stat.S_IMODE(Path(target.key_file).stat().st_mode)) & 0o077:
+        raise _Unreadable(f"{target.key_file}: open to other users (mode {mode:03o}); chmod 0600")
     context = ssl.create_default_context(cafile=target.ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if target.cert_file:
         context.load_cert_chain(target.cert_file, target.key_file or None)
     return context

@@ -70,3 +70,19 @@ def test_a_missing_certificate_file_is_named(
     gone = replace(target(broker[1], authority), cert_file="/nonexistent/bridge.crt")
     publisher.route(generic_routes(gone, 1))
     assert "/nonexistent/bridge.crt: No such file" in publisher.wait_for_condition("auth", 10)
+
+
+def test_a_broker_of_another_name_is_refused_whatever_its_authority(
+    broker: tuple[Mosquitto, int], authority: Authority, publisher: Publisher
+) -> None:
+    publisher.route(generic_routes(replace(target(broker[1], authority), host="localhost"), 1))
+    assert "TLS: CERTIFICATE_VERIFY_FAILED" in publisher.wait_for_condition("auth", 10)
+
+
+def test_a_key_that_others_may_read_is_refused(
+    broker: tuple[Mosquitto, int], authority: Authority, publisher: Publisher
+) -> None:
+    found = target(broker[1], authority)
+    Path(found.key_file).chmod(0o644)
+    publisher.route(generic_routes(found, 1))
+    assert "(mode 644); chmod 0600" in publisher.wait_for_condition("auth", 10)

@@ -7,6 +7,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.redaction import ATTRIBUTES, METHODS
 from poller.capture import IN, OUT, Capture, Header, Piece
 from poller.dlms.hdlc_address import Address
 from poller.dlms.hdlc_frame import Frame
@@ -49,3 +50,34 @@ def test_no_password_is_left_however_the_line_is_cut(noise: bytes, segment: int,
     cut = [(OUT, line[at : at + chunk]) for at in range(0, len(line), chunk)]
     redacted = redact(captured("hdlc", cut))
     assert b"22" not in b"".join(piece.octets for piece in redacted.pieces)[len(noise) :]
+
+
+def _wrapped(apdu: bytes) -> bytes:
+    return bytes.fromhex("000100010001") + len(apdu).to_bytes(2, "big") + apdu
+
+
+@given(
+    st.sampled_from([
+        *(("set", class_id, member) for class_id, members in ATTRIBUTES.items() for member in members),
+        *(("action", class_id, member) for class_id, members in METHODS.items() for member in members),
+        *(("get", class_id, member) for class_id, members in ATTRIBUTES.items() for member in members),
+    ]),
+    st.binary(min_size=6, max_size=100),
+    st.booleans(),
+)
+def test_what_the_table_calls_a_secret_of_a_meter_is_in_no_capture(
+    asked: tuple[str, int, int], secret: bytes, nested: bool
+) -> None:
+    service, class_id, member = asked
+    target = class_id.to_bytes(2, "big") + bytes.fromhex("0000190400ff") + bytes((member,))
+    data = b"\x09" + bytes((len(secret),)) + secret
+    value = b"\x02\x02\x16\x01" + data if nested else data
+    if service == "set":
+        parts = [(OUT, bytes.fromhex("c101c1") + target + b"\x00" + value)]
+    elif service == "action":
+        parts = [(OUT, bytes.fromhex("c301c1") + target + b"\x01" + value)]
+    else:
+        parts = [(OUT, bytes.fromhex("c001c1") + target + b"\x00"), (IN, bytes.fromhex("c401c100") + value)]
+    redacted = redact(captured("wrapper", [(way, _wrapped(apdu)) for way, apdu in parts]))
+    assert b"*" * len(secret) in b"".join(piece.octets for piece in redacted.pieces)
+    assert secret == b"*" * len(secret) or secret not in b"".join(piece.octets for piece in redacted.pieces)

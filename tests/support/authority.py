@@ -44,6 +44,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.with_suffix(".key").write_bytes(pem)
+        path.with_suffix(".key").chmod(0o600)
         return path
 
 
