@@ -55,16 +55,14 @@ def show_system_health() -> Response:
 def show_system_status() -> Response:
     """Show version, components and counts."""
     store, now = services().store, services().clock.wall_ms()
-    meters = store.meters.list()
-    states = {row.uid: row for row in store.states.list()}
-    known = Counter(str(states[meter.uid].status) for meter in meters if meter.uid in states)
+    meters = store.sights.standings()
     return answer({
         "version": version(DISTRIBUTION),
         "components": {name: component_document(row, now) for name, row in store.states.components().items()},
         "meters": {
             "total": len(meters),
-            "by_state": dict(known),
-            "by_desired_state": dict(Counter(str(meter.wish.desired_state) for meter in meters)),
+            "by_state": dict(Counter(str(meter.status) for meter in meters)),
+            "by_desired_state": dict(Counter(str(meter.desired_state) for meter in meters)),
         },
         "alarms": dict(Counter(str(alarm.severity) for alarm in store.alarms.active())),
     })
@@ -72,11 +70,8 @@ def show_system_status() -> Response:
 
 def _unwell() -> Document:
     """Return the states, other than those that are well, of meters that are wished running; with their numbers."""
-    store = services().store
-    states = {row.uid: row.status for row in store.states.list()}
-    wanted = [meter for meter in store.meters.list() if meter.wish.desired_state is DesiredState.RUNNING]
-    found = (states.get(meter.uid, MeterState.INACTIVE) for meter in wanted)
-    return dict(Counter(str(status) for status in found if status not in _WELL))
+    wanted = [each for each in services().store.sights.standings() if each.desired_state is DesiredState.RUNNING]
+    return dict(Counter(str(each.status) for each in wanted if each.status not in _WELL))
 
 
 def _ages(components: Mapping[str, ComponentRow]) -> dict[str, float | None]:

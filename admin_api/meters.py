@@ -28,11 +28,16 @@ from common.store.model import Meter, MeterStateRow, Role
 
 def list_meters(query: MeterQuery) -> Response:
     """List the meters, by id."""
-    states = {row.uid: row for row in services().store.states.list()}
-    rows = [(meter, states.get(meter.uid, MeterStateRow(meter.uid))) for meter in services().store.meters.list()]
-    name = (query.name or "").lower()
-    found = [pair for pair in rows if name in pair[0].wish.name.lower() and query.status in {None, pair[1].status}]
-    items = [meter_document(*pair) for pair in found[query.offset : query.offset + query.limit]]
+    store, name = services().store, (query.name or "").lower()
+    found = [
+        each for each in store.sights.standings() if name in each.name.lower() and query.status in {None, each.status}
+    ]
+    shown = found[query.offset : query.offset + query.limit]
+    states = {row.uid: row for row in store.states.some([each.uid for each in shown])}
+    items = [
+        meter_document(meter, states.get(meter.uid, MeterStateRow(meter.uid)))
+        for meter in store.meters.some([each.number for each in shown])
+    ]
     return answer(page_document(items, len(found), query.limit, query.offset))
 
 

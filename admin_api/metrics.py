@@ -48,7 +48,7 @@ def show_metrics(path: MeterPath) -> Response:
 def show_summary() -> Response:
     """Show the sums over all meters."""
     store = services().store
-    living = {meter.uid for meter in store.meters.list()}
+    living = store.sights.names()
     states = [state for state in store.states.list() if state.uid in living]
     return answer(summary(len(living), states, Counter(str(alarm.severity) for alarm in store.alarms.active())))
 

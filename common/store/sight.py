@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Select, select
 
+from common.meter_state import DesiredState, MeterState
 from common.store.alarms import alarm_rows
 from common.store.database import Database, Way
 from common.store.model import AlarmRow, LatestRow
@@ -29,6 +30,17 @@ class StateSight:
     detail: str
     revision: int
     last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A living meter in brief: who it is, what it is wished to be, and how it is."""
+
+    uid: bytes
+    number: int
+    name: str
+    desired_state: DesiredState
+    status: MeterState
 
 
 _STATE: Final = tuple(StateSight.__dataclass_fields__)
@@ -74,6 +86,17 @@ class Sights:
         query = select(meters.c.uid, meters.c.id, meters.c.name).where(meters.c.deleted_at.is_(None))
         with self._database.begin(Way.READ) as connection:
             return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+    def standings(self) -> Sequence[Standing]:
+        """Return all living meters in brief, by id; one that nothing is known of is ``inactive``."""
+        columns = (meters.c.uid, meters.c.id, meters.c.name, meters.c.desired_state, meter_states.c.status)
+        joined = meters.outerjoin(meter_states, meter_states.c.uid == meters.c.uid)
+        query = select(*columns).select_from(joined).where(meters.c.deleted_at.is_(None)).order_by(meters.c.id)
+        with self._database.begin(Way.READ) as connection:
+            return [
+                Standing(uid, number, name, DesiredState(wish), MeterState(status or MeterState.INACTIVE))
+                for uid, number, name, wish, status in connection.execute(query)
+            ]
 
     def readings(self, uids: Collection[bytes]) -> Sequence[LatestRow]:
         """Return the last readings of these meters."""

@@ -40,6 +40,12 @@ class States:
         with self._database.begin(Way.READ) as connection:
             return [_state(row) for row in connection.execute(select(meter_states)).mappings()]
 
+    def some(self, uids: Collection[bytes]) -> Sequence[MeterStateRow]:
+        """Return the states of these meters, of whom anything is known."""
+        query = select(meter_states).where(meter_states.c.uid.in_(uids))
+        with self._database.begin(Way.READ) as connection:
+            return [_state(row) for row in connection.execute(query).mappings()]
+
     def get(self, uid: bytes) -> MeterStateRow:
         """Return a meter's state; one that nothing is known of is ``inactive``."""
         query = select(meter_states).where(meter_states.c.uid == uid)

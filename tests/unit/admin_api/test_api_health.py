@@ -87,7 +87,7 @@ def test_system_status_counts_and_tells_versions(api: Api) -> None:
     _hear(api)
     found = api.get("/api/system/status")
     assert found["version"]
-    assert found["meters"] == {"total": 1, "by_state": {}, "by_desired_state": {"running": 1}}
+    assert found["meters"] == {"total": 1, "by_state": {"inactive": 1}, "by_desired_state": {"running": 1}}
     assert found["components"] == {
         name: {"age_s": 0.0, "at": "2026-11-21T12:00:00.000Z", "pid": 7} for name in ("supervisor", "publisher")
     }
