@@ -62,6 +62,8 @@ HINTS: Final[Mapping[str, str]] = {
     "bad_settings": "docs/OPERATIONS.md lists the settings; `meterctl config check` tries them",
     "port_taken": "another instance, or another program: `ss -ltnp` shows whose it is; the port is a setting",
     "already_running": "one instance per state directory: stop the other one, or name another directory by --state",
+    "things_board_refused": "is the user an administrator of the tenant, and the password right? Accounts lock, too",
+    "things_board_away": "is the URL right, and the server up? What was done so far stays; run it again",
     "scan_not_allowed": "[scan] allow in bridge.toml names the networks that may be scanned; by default none",
 }
 

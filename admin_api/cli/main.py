@@ -74,6 +74,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "user": Entry("users:user", "Add, list, change and remove people who log in to the API."),
     "import": Entry("transfer:import_", "Add or change meters from a file: CSV, YAML, JSON, an earlier admin.db."),
     "export": Entry("transfer:export", "Print meters as such a file, without secrets."),
+    "provision": Entry("provision:provision", "Make a device in ThingsBoard for each meter, and take its token."),
     "completion": Entry("completion:completion", "Print what a shell needs to complete commands and names."),
     "backup": Entry("backup:backup", "Write all that the store holds to one file, while everything runs."),
     "restore": Entry("restore:restore", "Make a store from a backup."),

@@ -298,6 +298,17 @@ class KeyRotated(Answer):
     kept: str | None
 
 
+class Provisioned(Answer):
+    """A meter's device in ThingsBoard; ``changed``: the meter's wish was, or would be."""
+
+    meter: str
+    device: str
+    device_id: str | None
+    outcome: Literal["found", "created", "would be created"]
+    changed: bool
+    dry_run: bool
+
+
 class ItemRead(Answer):
     """An attribute that was read, or why not."""
 
@@ -490,6 +501,7 @@ PRINTED: Final[dict[str, Printed]] = {
     "rotate-key": Printed(KeyRotated),
     "import": Printed(ImportReport),
     "export": Printed(list[ExportedMeter]),
+    "provision": Printed(Provisioned, lines=True),
     "config-check": Printed(SettingsShown),
     "read-host": Printed(list[ItemRead]),
     "objects": Printed(list[ObjectShown]),

@@ -37,6 +37,7 @@ ELSEWHERE: Final = {
     "run": "tests/integration/test_run.py",
     "simulate": "tests/integration/test_simulator.py",
     "listen": "tests/integration/test_cli_listen.py",
+    "provision": "tests/integration/test_provision.py",
     "restore": "tests/integration/test_meterctl_store.py",
     "rotate-key": "tests/integration/test_meterctl_store.py",
 }
