@@ -23,6 +23,7 @@ from common.meter_words import (
     TRANSPORTS,
 )
 from common.obis import BadObis, Obis
+from common.redaction import is_secret_attribute
 from common.secret import Secret
 from common.store.errors import BadWish
 from common.store.model import MeasurementWish, MeterWish
@@ -215,6 +216,8 @@ def _measurement(item: MeasurementWish, where: str) -> None:
         raise BadWish(f"{where}.class", f"a whole number from 1 to 65535 was expected, not {item.class_id}")
     if not 1 <= item.attribute <= 127:
         raise BadWish(f"{where}.attribute", f"a whole number from 1 to 127 was expected, not {item.attribute}")
+    if is_secret_attribute(item.class_id, item.attribute):
+        raise BadWish(f"{where}.attribute", "a secret of the meter: it would be published as a reading")
     if item.sampling_interval is not None and not MIN_INTERVAL_S <= item.sampling_interval <= MAX_INTERVAL_S:
         raise BadWish(f"{where}.sampling_interval", f"{MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} seconds were expected")
 

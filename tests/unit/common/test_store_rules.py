@@ -115,6 +115,7 @@ def test_a_good_wish_passes(changed: MeterWish) -> None:
         (replace(GOOD, measurements=(replace(ONE, obis_code="1-1:32.7.256"),)), "measurements[0].obis_code"),
         (replace(GOOD, measurements=(replace(ONE, class_id=0),)), "measurements[0].class"),
         (replace(GOOD, measurements=(replace(ONE, attribute=0),)), "measurements[0].attribute"),
+        (replace(GOOD, measurements=(replace(ONE, class_id=15, attribute=7),)), "measurements[0].attribute"),
         (replace(GOOD, measurements=(replace(ONE, sampling_interval=0.0),)), "measurements[0].sampling_interval"),
         (replace(GOOD, limits={"nope": 1.0}), "limits.nope"),
         (replace(GOOD, limits={"reply_timeout_s": 31.0}), "limits.reply_timeout_s"),
