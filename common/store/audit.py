@@ -51,9 +51,26 @@ def note(
     connection: Connection, at_ms: int, actor: str, action: str, subject: str, details: Mapping[str, object]
 ) -> None:
     """Write one line in the caller's transaction."""
+    connection.execute(insert(audit).values(**_line(at_ms, actor, action, subject, details)))
+
+
+def notes(
+    connection: Connection, at_ms: int, actor: str, lines: Sequence[tuple[str, str, Mapping[str, object]]]
+) -> None:
+    """Write many lines, each of action, subject and details, in the caller's transaction."""
+    if lines:
+        connection.execute(insert(audit), [_line(at_ms, actor, *line) for line in lines])
+
+
+def _line(at_ms: int, actor: str, action: str, subject: str, details: Mapping[str, object]) -> dict[str, object]:
     plain = cast("Mapping[str, object]", redacted(dict(details)))
-    values = {"actor": actor[:64], "action": action[:64], "subject": subject[:128], "details": plain}
-    connection.execute(insert(audit).values(at_ms=at_ms, **values))
+    return {
+        "at_ms": at_ms,
+        "actor": actor[:64],
+        "action": action[:64],
+        "subject": subject[:128],
+        "details": plain,
+    }
 
 
 def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:

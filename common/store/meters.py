@@ -6,7 +6,7 @@ the meter's revision and the version of all wishes, and leaves a line in the aud
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, cast
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, fu
 from common.clock import Clock
 from common.meter_state import DesiredState
 from common.secret import Secret
-from common.store.audit import note
+from common.store.audit import note, notes
 from common.store.database import Database, Way
 from common.store.errors import (
     LineTaken,
@@ -147,22 +147,31 @@ class Meters:
         """
         for draft in drafts:
             check(draft.wish)
+        made = [_Made(draft.uid or os.urandom(UID_SIZE), draft.wish, draft.uid is None) for draft in drafts]
+        sealed = [self._columns(item.uid, item.wish) for item in made]  # before everybody else has to wait
         with self._database.begin(Way.WISH) as connection:
             _refuse_changed(connection, version)
             _raise_version(connection)
-            old = {meter.uid: meter for meter in self._read(connection, select(meters).where(_alive()))}
-            for draft in drafts:  # two meters may exchange their names
-                if draft.uid in old and old[draft.uid].wish.name != draft.wish.name:
-                    moving = update(meters).where(meters.c.uid == draft.uid)
-                    connection.execute(moving.values(name=draft.uid.hex()))
-            return [self._bring(connection, draft, old, actor) for draft in drafts]
+            old = self._meant(connection, [item.uid for item in made if not item.is_new])
+            _refuse_collisions(connection, made, set(old))
+            for item in made:  # two meters may exchange their names
+                if not item.is_new:
+                    moving = update(meters).where(meters.c.uid == item.uid)
+                    connection.execute(moving.values(name=item.uid.hex()))
+            now = self._clock.wall_ms()
+            written = [
+                _put(connection, item, columns, old.get(item.uid), now)
+                for item, columns in zip(made, sealed, strict=True)
+            ]
+            _measure_anew(connection, written, old)
+            notes(connection, now, actor, [_noted(meter, old.get(meter.uid)) for meter in written])
+        return written
 
-    def _bring(self, connection: Connection, draft: Draft, old: Mapping[bytes, Meter], actor: str) -> Meter:
-        if draft.uid is None:
-            return self._insert(connection, draft.wish, actor)
-        if draft.uid not in old:
-            raise NoSuchMeter(f"no meter has the uid {draft.uid.hex()}")
-        return self._write(connection, old[draft.uid], draft.wish, actor)
+    def _meant(self, connection: Connection, uids: Sequence[bytes]) -> dict[bytes, Meter]:
+        found = self._read(connection, select(meters).where(meters.c.uid.in_(uids), _alive()))
+        if len(found) < len(set(uids)):
+            raise NoSuchMeter("a meter of the drafts is gone")
+        return {meter.uid: meter for meter in found}
 
     def purged(self, uid: bytes) -> None:
         """End a tombstone: its row, secrets and states go. What is not a tombstone stays."""
@@ -206,8 +215,7 @@ class Meters:
         if wish.measurements != old.wish.measurements:
             connection.execute(delete(meter_configs).where(meter_configs.c.meter_id == old.id))
             _write_measurements(connection, old.id, wish.measurements)
-        changed = [item.name for item in fields(wish) if getattr(wish, item.name) != getattr(old.wish, item.name)]
-        note(connection, now, actor, "meter.edit", _subject(old.uid, wish.name), {"changed": changed})
+        note(connection, now, actor, "meter.edit", _subject(old.uid, wish.name), {"changed": _changed(old.wish, wish)})
         return replace(old, revision=revision, updated_at=now, wish=wish)
 
     def _living(self, connection: Connection, key: int | bytes, *, and_dead: bool = False) -> Meter:
@@ -266,6 +274,66 @@ def _alive() -> ColumnElement[bool]:
     return meters.c.deleted_at.is_(None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A draft with the uid that its meter has or gets."""
+
+    uid: bytes
+    wish: MeterWish
+    is_new: bool
+
+
+def _refuse_collisions(connection: Connection, made: Sequence[_Made], old: Collection[bytes]) -> None:
+    living = connection.execute(select(meters.c.uid, meters.c.name).where(_alive())).all()
+    names = {name for uid, name in living if uid not in old}
+    if len(living) + sum(item.is_new for item in made) > MAX_METERS:
+        raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
+    for item in made:
+        if item.wish.name in names:
+            raise NameTaken(f"another meter is named {item.wish.name!r}")
+        names.add(item.wish.name)
+
+
+def _put(connection: Connection, item: _Made, columns: Mapping[str, object], before: Meter | None, now: int) -> Meter:
+    if before is not None:
+        revision = before.revision + 1
+        values = {**columns, "revision": revision, "updated_at": now}
+        connection.execute(update(meters).where(meters.c.id == before.id).values(**values))
+        return replace(before, revision=revision, updated_at=now, wish=item.wish)
+    times = {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
+    done = connection.execute(insert(meters).values(uid=item.uid, **columns, **times))
+    number = cast("tuple[int]", done.inserted_primary_key)[0]
+    return Meter(number, item.uid, 1, now, now, None, False, item.wish)
+
+
+def _measure_anew(connection: Connection, written: Sequence[Meter], old: Mapping[bytes, Meter]) -> None:
+    others = [
+        each for each in written if each.uid not in old or old[each.uid].wish.measurements != each.wish.measurements
+    ]
+    gone = [meter.id for meter in others if meter.uid in old]
+    if gone:
+        connection.execute(delete(meter_configs).where(meter_configs.c.meter_id.in_(gone)))
+    rows = [_measurement_row(meter.id, item) for meter in others for item in meter.wish.measurements]
+    if rows:
+        connection.execute(insert(meter_configs), rows)
+
+
+def _noted(meter: Meter, before: Meter | None) -> tuple[str, str, Mapping[str, object]]:
+    """Return what the audit says of a meter that was written: action, subject, details."""
+    subject = _subject(meter.uid, meter.wish.name)
+    if before is None:
+        return "meter.add", subject, {"id": meter.id}
+    return "meter.edit", subject, {"changed": _changed(before.wish, meter.wish)}
+
+
+def _changed(before: MeterWish, wish: MeterWish) -> list[str]:
+    return [item.name for item in fields(wish) if getattr(wish, item.name) != getattr(before, item.name)]
+
+
+def _measurement_row(number: int, item: MeasurementWish) -> dict[str, object]:
+    return {"meter_id": number} | {name: getattr(item, name) for name in _MEASURED}
+
+
 def _refuse_changed(connection: Connection, version: int) -> None:
     current = int(connection.execute(select(versions.c.value).where(versions.c.name == WISHES)).scalar_one())
     if current != version:
@@ -296,7 +364,7 @@ def _refuse_taken_line(
 
 
 def _write_measurements(connection: Connection, number: int, items: Sequence[MeasurementWish]) -> None:
-    rows = [{"meter_id": number} | {name: getattr(item, name) for name in _MEASURED} for item in items]
+    rows = [_measurement_row(number, item) for item in items]
     if rows:
         connection.execute(insert(meter_configs), rows)
 

@@ -9,8 +9,8 @@ import pytest
 from common.meter_state import DesiredState
 from common.secret import Secret
 from common.store.engine import Store, open_store
-from common.store.errors import BadWish, LineTaken, NameTaken, NoSuchMeter, RevisionConflict
-from common.store.model import LatestRow, MeasurementWish, MeterStateRow, MeterWish
+from common.store.errors import BadWish, LineTaken, NameTaken, NoSuchMeter, RevisionConflict, WishesChanged
+from common.store.model import Draft, LatestRow, MeasurementWish, MeterStateRow, MeterWish
 from common.vault import Vault
 from tests.support.installation import NOON_MS, StillClock, wish
 
@@ -234,3 +234,33 @@ def test_every_change_is_audited_without_secrets(store: Store) -> None:
     ]
     assert rows[1].details == {"changed": ["password"]}
     assert "22222222" not in repr(rows)
+
+
+def test_many_wishes_are_written_at_once_and_may_exchange_their_names(store: Store) -> None:
+    one, two = (store.meters.add(wish(f"m{n}", f"10.0.0.{n}"), "test") for n in (1, 2))
+    version = store.wishes_version()
+    fewer = replace(one.wish, name="m2", measurements=one.wish.measurements[:1], password=Secret("kept"))
+    drafts = [Draft(one.uid, fewer), Draft(two.uid, replace(two.wish, name="m1")), Draft(None, wish("m3", "10.0.0.3"))]
+    written = store.meters.bring(drafts, "file", version)
+    found = [(meter.id, meter.revision, meter.wish.name) for meter in written]
+    assert found == [(1, 2, "m2"), (2, 2, "m1"), (3, 1, "m3")]
+    assert list(written) == list(store.meters.list())
+    assert store.wishes_version() == version + 1
+    assert sorted(row.action for row in store.audit.list()[:3]) == ["meter.add", "meter.edit", "meter.edit"]
+
+
+def test_of_many_wishes_all_are_written_or_none(store: Store) -> None:
+    there = store.meters.add(wish("m1"), "test")
+    good, version = Draft(None, wish("m2", "10.0.0.2")), store.wishes_version()
+    for draft, error in (
+        (Draft(None, wish("m1", "10.0.0.3")), NameTaken),
+        (Draft(None, wish("m2", "10.0.0.3")), NameTaken),
+        (Draft(bytes(16), wish("m3", "10.0.0.3")), NoSuchMeter),
+        (Draft(None, wish("a/b", "10.0.0.3")), BadWish),
+    ):
+        with pytest.raises(error):
+            store.meters.bring([good, draft], "file", version)
+    with pytest.raises(WishesChanged):
+        store.meters.bring([good], "file", version - 1)
+    assert [meter.id for meter in store.meters.list()] == [there.id]
+    assert store.wishes_version() == version
