@@ -53,11 +53,13 @@ class Held:
         database = Database(self.url)
         rotation = Rotation(database, self.key, SystemClock(), "test", aside)
         found = []
-        for name, _ in rotation.steps():
-            found.append(name)
-            if len(found) == until:
-                break
-        database.close()
+        try:
+            for name, _ in rotation.steps():
+                found.append(name)
+                if len(found) == until:
+                    break
+        finally:
+            database.close()
         return found
 
     def is_sound(self) -> bool:
