@@ -11,7 +11,7 @@ from admin_api.metrics import page_of
 from common import logs
 from common.clock import SystemClock
 from common.errors import Hopeless
-from common.process import Exit
+from common.process import Exit, settle
 from common.settings import load
 from common.store.engine import open_from_settings
 
@@ -22,6 +22,7 @@ try:
     logs.hide(_settings.secrets)
     app = create_app(open_from_settings(_settings), _settings, SystemClock())
     page_of(app).background = True
+    settle()  # what is preloaded stays shared between the processes: no collection touches it
 except Hopeless as error:
     sys.stderr.write(f"{error.kind}: {error.detail}\n")
     sys.exit(Exit.BAD_CONFIGURATION)
