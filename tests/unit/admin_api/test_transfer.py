@@ -1,6 +1,6 @@
 """Files of meters: what they say, what they would do, what they do; and what is refused, row by row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from admin_api.transfer.csv_form import dump_csv, parse_csv
 from admin_api.transfer.planning import Mode, Outcome
 from admin_api.transfer.rows import MAX_ROWS, BadImport, Row
 from admin_api.transfer.yaml_form import dump_json, dump_yaml, parse_json, parse_yaml
+from common.meter_state import DesiredState
 from common.secret import Secret
-from common.store.engine import Store
+from common.store.engine import Store, open_store
 from common.store.model import MeterWish
+from common.vault import Vault
 from tests.support.installation import StillClock, opened, wish
 
 TWO = b"name,ip_address,port,password\nm1,10.0.0.1,3333,22222222\nm2,10.0.0.2,3334,\n"
@@ -195,3 +197,31 @@ def test_a_thousand_meters_are_one_revision_of_the_wishes(store: Store) -> None:
     before = store.wishes_version()
     report = bring(store, parse_csv("\n".join(["name,ip_address", *lines]).encode()), Mode.UPSERT, "test")
     assert (report.plan.count(Outcome.CREATED), store.wishes_version()) == (1000, before + 1)
+
+
+def test_who_changes_a_meter_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    looked: list[int] = []
+    stores: list[Store] = []
+
+    def resolve(hosts: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        """Somebody edits a meter between plan and writing, the first time."""
+        looked.append(len(list(hosts)))
+        if len(looked) == 1:
+            meters = stores[0].meters
+            meters.set_desired(meters.by_name("m1").id, DesiredState.PAUSED, "another")
+        return {}
+
+    with opened(tmp_path, StillClock()) as plain:
+        plain.meters.add(wish("m1", "10.0.0.1"), "test")
+        vault = Vault.load(tmp_path / "master.key")
+        store = open_store(f"sqlite:///{tmp_path / 'store.db'}", vault, resolve_hosts=resolve)
+        stores.append(store)
+        try:
+            text = b"name,ip_address,interval_s\nm1,10.0.0.1,5\nm2,10.0.0.2,\n"
+            assert bring(store, parse_csv(text), Mode.UPSERT, "test").applied
+            found = store.meters.by_name("m1")
+            assert (found.revision, found.wish.interval_s) == (3, 5.0)
+            assert found.wish.desired_state is DesiredState.PAUSED
+        finally:
+            store.close()
+    assert len(looked) == 2
