@@ -27,6 +27,7 @@ FIRST_BLOCK_S: Final = 30.0  # after FAILURES, doubled by each one more
 LONGEST_BLOCK_S: Final = 900.0
 BURST_S: Final = 10.0  # of its rate may somebody use at once: a page that asks for everything it shows
 _TRIES: Final = 50  # a millisecond each; then somebody was stopped with the lock in hand, and a count may be one off
+_EMPTY: Final = bytes(8)
 _SLOT: Final = struct.Struct("<8sddd")  # key, last used, count or theoretical arrival, blocked until
 
 
@@ -120,6 +121,7 @@ class Throttle:
             found, used, value, until = _SLOT.unpack_from(self._memory, number * _SLOT.size)
             if found == key:
                 return _Entry(number * _SLOT.size, key, used, value, until)
-            if max(used, until) < last:
-                oldest, last = number, max(used, until)
+            since = -1.0 if found == _EMPTY else max(used, until)
+            if since < last:
+                oldest, last = number, since
         return _Entry(oldest * _SLOT.size, key)

@@ -93,3 +93,10 @@ def test_processes_count_together_and_the_lock_dies_with_its_holder() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(holder, 0)
     assert throttle._lock()
+
+
+def test_names_that_fall_together_do_not_push_each_other_out_while_there_is_room() -> None:
+    throttle = Throttle(StillClock())
+    names = [f"n{number}" for number in range(200)]
+    assert [throttle.take("told", name, 1) for name in names] == [0] * 200
+    assert [throttle.take("told", name, 1) for name in names] == [60] * 200

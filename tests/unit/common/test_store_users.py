@@ -1,14 +1,16 @@
 """People: who may log in, what ends their sessions, and that somebody is left who can change things."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from common.secret import Secret
 from common.store.engine import Store
 from common.store.errors import BadWish, LastAdmin, NoSuchUser, TooManyUsers, UserTaken
-from common.store.model import AuditFilter, Role
+from common.store.model import SECRETS, AuditFilter, MeterWish, Role
 from common.store.sessions import IDLE_MS, LIFE_MS, MAX_OF_USER
-from tests.support.installation import StillClock
+from tests.support.installation import StillClock, wish
 
 HASH = "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 
@@ -173,3 +175,23 @@ def test_the_audit_is_searched_by_who_what_and_when(store: Store, clock: StillCl
     assert ([row.action for row in rows], total) == (["user.edit"], 3)
     newest = store.audit.page(AuditFilter(), limit=1)[0][0]
     assert newest.details == {"password": "********", "note": "mqtt://********@host"}
+
+
+@pytest.mark.parametrize("field", SECRETS)
+def test_no_secret_of_a_wish_is_in_the_audit(store: Store, field: str) -> None:
+    planted = Secret("0123456789abcdef0123456789ABCDEF")
+    secured = replace(
+        wish(), authentication="hls-gmac", security="both", client_title="4D4D4D0000BC614E",
+        encryption_key=Secret("00" * 16), authentication_key=Secret("11" * 16),
+    )  # fmt: skip
+    meter = store.meters.add(_with(secured, field, planted), "test")
+    store.meters.edit(meter.id, lambda _: _with(secured, field, Secret("ff" * 16)), "test")
+    store.meters.edit(meter.id, lambda _: _with(secured, field, planted), "test")
+    told = repr(store.audit.list())
+    assert f"'{field}'" in told
+    assert planted.reveal() not in told
+    assert "ff" * 16 not in told
+
+
+def _with(found: MeterWish, field: str, secret: Secret) -> MeterWish:
+    return replace(found, **{field: secret})  # type: ignore[arg-type]  # a field of that type
