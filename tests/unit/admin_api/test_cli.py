@@ -457,7 +457,7 @@ def test_a_range_by_hand_is_a_command_with_moments_in_utc(meterctl: Meterctl, st
     assert (ended.code, ended.document["state"]) == (0, "pending")
     row = store.commands.get(str(ended.document["id"]))
     assert (row.verb, row.arguments) == ("backfill", {"from_ms": 1_767_322_800_000, "to_ms": 1_767_326_400_000})
-    assert meterctl("backfill", "house 7", *span).out.startswith("house 7: under way, command ")
+    assert meterctl("backfill", "house 7", *span).out.startswith("house 7: under way, job ")
 
 
 @pytest.mark.parametrize(
