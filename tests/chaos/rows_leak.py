@@ -37,6 +37,8 @@ RECONNECTS_SHORT: Final = 300
 WARM: Final = 100  # reconnections before the first look: what an error needs is loaded by then
 ALLOWED: Final = 1.02
 PAGES: Final = 64 << 10  # octets: what an allocator may hold back, beside the two percent
+IN_A_ROW: Final = 900  # connections that fail: the breaker opens at a thousand, and a minute passes between two
+READ_S: Final = 20.0
 PATIENCE_S: Final = 1200.0
 SETTLED_S: Final = 3.0
 SOAK_MINUTES: Final = 10
@@ -71,15 +73,21 @@ class Reconnects(Row):
         pid = plant.system.pid_of(plant.system.worker(meter))
         begun = connections(plant, meter)
         started = time.monotonic()
-        plant.system.simulator.do("rst", meter, on="get", lasting=PATIENCE_S, probability=1)
-        self._wait(plant, meter, begun + WARM)
+        self._refuse(plant, meter, begun + WARM)
         self._before = look(pid)
-        self._wait(plant, meter, begun + (RECONNECTS_SHORT if plant.short else RECONNECTS))
+        last = begun + (RECONNECTS_SHORT if plant.short else RECONNECTS)
+        for count in range(begun + IN_A_ROW, last, IN_A_ROW):
+            self._refuse(plant, meter, count)
+            plant.system.simulator.do("clear", meter)
+            plant.system.wait_for_readings(1, READ_S + plant.interval_s, [meter])
+        self._refuse(plant, meter, last)
         self._took_s = time.monotonic() - started
         plant.system.simulator.do("clear", meter)
         self._connections = connections(plant, meter) - begun
 
-    def _wait(self, plant: Plant, meter: str, count: int) -> None:
+    def _refuse(self, plant: Plant, meter: str, count: int) -> None:
+        """Let the meter end every connection until it has seen so many."""
+        plant.system.simulator.do("rst", meter, on="get", lasting=PATIENCE_S, probability=1)
         wait_until(lambda: connections(plant, meter) >= count, PATIENCE_S, f"{count} connections")
 
     def clear(self, plant: Plant, hit: Touched) -> None:
@@ -99,7 +107,7 @@ class Reconnects(Row):
         return wrong
 
     def figures(self, plant: Plant) -> Mapping[str, float | str]:
-        if self._before is None or self._after is None:
+        if self._before is None or self._after is None or not self._took_s:
             return {}
         return {
             "reconnections": float(self._connections),
