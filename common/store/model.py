@@ -249,7 +249,7 @@ class AlarmStep:
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms to list; None leaves a question open. ``since_ms``: raised at or after; ``before_ms``: over before."""
+    """Which alarms to list; None leaves a question open. ``since_ms``: raised since; ``before_ms``: over before."""
 
     acknowledged: bool | None = None
     active: bool | None = None

@@ -40,9 +40,7 @@ def test_an_entry_is_printed_that_can_be_read(fleet: Fleet) -> None:
 def test_wishes_are_printed_that_the_api_takes(fleet: Fleet) -> None:
     done = objects(fleet, "--propose", "hall-7", "--json")
     assert done.returncode == 0
-    wish = new_meter(
-        NewMeter.read({"name": "hall", "ip_address": "10.0.0.7", "measurements": json.loads(done.stdout)})
-    )
+    wish = new_meter(NewMeter.read({"name": "hall", "ip_address": "10.0.0.7", "measurements": json.loads(done.stdout)}))
     assert ("voltage_l1", "1-1:32.7.0") in {(item.measurement_name, item.obis_code) for item in wish.measurements}
 
 

@@ -8,8 +8,8 @@ import pytest
 from admin_api.app import AREAS
 from admin_api.context import Route
 from admin_api.documents import measurement_document, meter_document
-from admin_api.schemas.meters import READ_ONLY
 from admin_api.problems import STATUS
+from admin_api.schemas.meters import READ_ONLY
 from common import metric_names
 from common.store.model import Meter, MeterStateRow
 from tests.support.installation import wish

@@ -2,9 +2,9 @@
 
 import pytest
 
-from poller.typed import BadValue, parse_value
 from poller.dlms.axdr import decode_whole, encode_data
 from poller.dlms.data import BitString, Data, DataType
+from poller.typed import BadValue, parse_value
 
 
 @pytest.mark.parametrize(
