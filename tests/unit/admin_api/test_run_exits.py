@@ -2,9 +2,9 @@
 
 import pytest
 
+from admin_api.cli.alone import AlreadyRunning
 from admin_api.cli.keeper import Spent
 from admin_api.cli.product import DidNotStart
-from admin_api.cli.alone import AlreadyRunning
 from admin_api.cli.run import PortTaken, exit_code
 from common.errors import BridgeError
 from common.process import Exit
