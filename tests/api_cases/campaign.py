@@ -17,7 +17,7 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from schemathesis.engine.recorder import ScenarioRecorder
 
 from tests.api_cases.stage import USER, Stage
-from tests.api_cases.table import CHECKS, HELD, LAST, LEFT_OUT, OF_OPERATIONS, THROTTLED
+from tests.api_cases.table import CHECKS, HELD, IN_SHORT, LAST, LEFT_OUT, OF_OPERATIONS, THROTTLED
 
 PER_OPERATION: Final = 60  # random cases of one operation in one round
 TOLD: Final = 40  # failures that are told in full
@@ -32,9 +32,13 @@ Table = dict[str, object]
 
 @dataclass
 class Tally:
-    """What came of the cases. ``failures``: one for each kind of each operation, with how to do it again."""
+    """What came of the cases.
+
+    ``probes``: what checks asked besides; ``failures``: one for each kind of each operation, with how to do it again.
+    """
 
     cases: Counter[str] = field(default_factory=Counter)
+    probes: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     checks: Counter[str] = field(default_factory=Counter)
@@ -91,6 +95,7 @@ def _held(body: object) -> object:
 
 def _settings(stage: Stage, seed: int, phases: Sequence[str], per_operation: int) -> Table:
     skipped = (*LAST, *LEFT_OUT)
+    checks = CHECKS if phases == WHOLE else {**CHECKS, **IN_SHORT}
     operations: list[Table] = [{"include-operation-id": name, "enabled": False} for name in skipped]
     operations += [{"include-operation-id": name, "checks": checks} for name, (checks, _) in OF_OPERATIONS.items()]
     return {
@@ -100,7 +105,7 @@ def _settings(stage: Stage, seed: int, phases: Sequence[str], per_operation: int
         "request-timeout": REQUEST_S,
         "suppress-health-check": ["all"],
         "generation": {"mode": "all", "max-examples": per_operation, "no-shrink": True, "database": "none"},
-        "checks": {name: setting for name, (setting, _) in CHECKS.items()},
+        "checks": {name: setting for name, (setting, _) in checks.items()},
         "phases": {name: {"enabled": name in phases} for name in WHOLE},
         "dictionaries": {"meters": {"values": list(stage.meters)}, "users": {"values": [USER]}},
         "parameters": {name: {"dictionary": known, "probability": 0.5} for name, known in KNOWN.items()},
@@ -120,9 +125,13 @@ def _count(tally: Tally, event: object) -> None:
 
 def _count_scenario(tally: Tally, phase: str, recorder: ScenarioRecorder) -> None:
     for number, interaction in recorder.interactions.items():
-        if interaction.response is not None:
+        if interaction.response is None:
+            continue
+        tally.statuses[interaction.response.status_code] += 1
+        if number not in recorder.checks:  # a check's own request: without a token, with a wrong one
+            tally.probes += 1
+        else:
             tally.cases[phase] += 1
-            tally.statuses[interaction.response.status_code] += 1
             tally.operations[recorder.cases[number].value.operation.label] += 1
     for number, checks in recorder.checks.items():
         for check in checks:
@@ -143,11 +152,13 @@ def table(tally: Tally) -> str:
     """Return what came of the cases, as a person reads it."""
     lines = [f"{count:7} {phase}" for phase, count in tally.cases.most_common()]
     lines += [f"{tally.total:7} cases of {len(tally.operations)} operations, {tally.checks.total()} checks"]
+    lines += [f"{tally.probes:7} requests of the checks' own"]
     lines += [f"{count:7} x {status}" for status, count in sorted(tally.statuses.items())]
     lines += [f"{count:7} x {name}" for name, count in sorted(tally.checks.items())]
     lines += _reasons("left out", LEFT_OUT)
     lines += _reasons("last, by itself", LAST)
     lines += _reasons("set", {name: why for name, (_, why) in CHECKS.items()})
+    lines += _reasons("in the short form", {name: why for name, (_, why) in IN_SHORT.items()})
     lines += _reasons("set", {name: why for name, (_, why) in OF_OPERATIONS.items()})
     lines += [f"held: {HELD}", f"taken as refused: {THROTTLED}"]
     lines += [f"\nFAILED {key}\n{text}" for key, text in list(tally.failures.items())[:TOLD]]

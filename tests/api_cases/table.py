@@ -19,6 +19,11 @@ CHECKS: Final[Mapping[str, tuple[Setting, str]]] = {
 }
 """A check to how it is set, and why."""
 
+IN_SHORT: Final[Mapping[str, tuple[Setting, str]]] = {
+    "ignored_auth": ({"enabled": False}, "asks everything three times; tests/unit walks every route with every role"),
+}
+"""The same, for the short form alone."""
+
 OF_OPERATIONS: Final[Mapping[str, tuple[Mapping[str, Setting], str]]] = {
     "import_meters": (
         {

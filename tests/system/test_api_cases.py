@@ -9,7 +9,7 @@ from tests.api_cases.stage import SETTINGS, Stage
 from tests.support.system import System
 
 CASES = 600
-PER_OPERATION = 4
+PER_OPERATION = 5
 
 
 @pytest.mark.slow
