@@ -2,15 +2,17 @@
 
 In: nothing. Out: ``sys.modules`` with stand-ins, before anything else is imported. ``dataclasses`` imports ``inspect``
 for classes without a docstring, ``pathlib`` by way of ``urllib.parse`` imports ``ipaddress``, ``socket`` imports
-``selectors`` for sendfile, ``zmq`` imports ``random`` for port numbers, ``traceback`` imports ``textwrap`` and
-``tokenize`` for source lines: together some 1.5 MiB in each worker.
+``selectors`` for sendfile, ``zmq`` imports ``random`` for port numbers and ``platform`` to choose what it is built on
+where nobody says it, ``traceback`` imports ``textwrap`` and ``tokenize`` for source lines: together some 1.6 MiB in
+each worker.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 
-UNUSED = ("inspect", "ipaddress", "random", "selectors", "textwrap", "tokenize")
+UNUSED = ("inspect", "ipaddress", "platform", "random", "selectors", "textwrap", "tokenize")
 
 
 class Deferred(ModuleType):
@@ -26,5 +28,6 @@ class Deferred(ModuleType):
 
 def defer_unused_modules() -> None:
     """Put a stand-in in the place of each unused module that is not loaded yet."""
+    os.environ.setdefault("PYZMQ_BACKEND", "cython")  # that of CPython; read once, by zmq
     for name in UNUSED:
         sys.modules.setdefault(name, Deferred(name))
