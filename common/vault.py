@@ -25,6 +25,8 @@ NONCE_SIZE: Final = 12  # NIST SP 800-38D, 8.2: 96 bits, random; far from 2^32 s
 VERSION: Final = b"\x01"
 MAX_KEYS: Final = 3  # that a process remembers: the one in force, the one before, and one more that it began with
 MAX_SECRET: Final = 4096  # octets; the longest is a token
+Identity = tuple[int, int, int]
+"""Device, inode, when it was written: the inode of a key that was destroyed is that of a later one."""
 
 
 class BadKey(Hopeless):
@@ -42,7 +44,7 @@ class Vault:
         self._keys = _checked((key, *before))
         self._ciphers = tuple(map(AESGCM, self._keys))
         self._path: Path | None = None
-        self._seen: tuple[int, int] | None = None
+        self._seen: Identity | None = None
 
     @classmethod
     def create(cls, path: Path) -> "Vault":
@@ -128,10 +130,11 @@ class Vault:
         if self._path is None or _identity(self._path) in {None, self._seen}:
             return False
         try:
-            key, self._seen = read_key(self._path)
+            key, seen = read_key(self._path)
+            before = _before(self._path)
         except BadKey:
             return False  # whoever starts anew says so; here goes on what can
-        self._keys = tuple(dict.fromkeys((key, *_before(self._path), *self._keys)))[:MAX_KEYS]
+        self._seen, self._keys = seen, tuple(dict.fromkeys((key, *before, *self._keys)))[:MAX_KEYS]
         self._ciphers = tuple(map(AESGCM, self._keys))
         return True
 
@@ -141,7 +144,7 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"dlms-bridge master key\0" + key).hexdigest()[:16]
 
 
-def read_key(path: Path) -> tuple[bytes, tuple[int, int]]:
+def read_key(path: Path) -> tuple[bytes, Identity]:
     """Return a key, and which file it was read from; raise BadKey."""
     try:
         with path.open("rb") as stream:
@@ -151,7 +154,7 @@ def read_key(path: Path) -> tuple[bytes, tuple[int, int]]:
         raise BadKey(f"{path}: {error.strerror}; `meterctl init` makes it once") from None
     if status.st_mode & 0o077:
         raise BadKey(f"{path}: open to other users (mode {status.st_mode & 0o777:03o}); chmod 0400")
-    return _checked((key,))[0], (status.st_dev, status.st_ino)
+    return _checked((key,))[0], _identity_of(status)
 
 
 def previous_path(path: Path) -> Path:
@@ -160,16 +163,23 @@ def previous_path(path: Path) -> Path:
 
 
 def _before(path: Path) -> tuple[bytes, ...]:
-    previous = previous_path(path)
-    return (read_key(previous)[0],) if previous.exists() else ()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        return (read_key(previous_path(path))[0],)
+    except BadKey as error:
+        if isinstance(error.__context__, FileNotFoundError):
+            return ()  # no change is under way, or it has just ended
+        raise
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        return _identity_of(path.stat())
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+
+
+def _identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _checked(keys: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from common.secret import Secret
-from common.vault import KEY_SIZE, MAX_SECRET, BadKey, Unsealable, Vault
+from common.vault import KEY_SIZE, MAX_SECRET, BadKey, Unsealable, Vault, previous_path
 
 UID, OTHER = bytes(16), bytes(15) + b"\x01"
 VAULT = Vault(bytes(KEY_SIZE))
@@ -87,3 +88,33 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 def test_a_key_of_the_wrong_size_is_refused() -> None:
     with pytest.raises(BadKey, match="32 octets, not 31"):
         Vault(bytes(31))
+
+
+def test_a_key_that_has_the_inode_of_one_that_was_destroyed_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    sleeping = Vault.create(path)
+    inode = path.stat().st_ino
+    path.chmod(0o600)
+    path.write_bytes(b"\x07" * KEY_SIZE)  # as ext4 does it at the second change
+    os.utime(path, ns=(1, 1))
+    assert path.stat().st_ino == inode
+    sealed = sleeping.seal(UID, "password", Secret("x"))
+    assert Vault.load(path).open(UID, "password", sealed) == Secret("x")
+
+
+def test_a_change_that_ends_in_this_moment_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    key, done = Vault.create(path).key_id, Event()
+
+    def change() -> None:
+        while not done.is_set():
+            previous_path(path).hardlink_to(path)
+            previous_path(path).unlink()
+
+    changing = Thread(target=change)
+    changing.start()
+    try:
+        assert {Vault.load(path).key_id for _ in range(2000)} == {key}
+    finally:
+        done.set()
+        changing.join()
