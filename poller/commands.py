@@ -131,8 +131,7 @@ class Desk:
     def _result(self, command: Command) -> CommandResult | None:
         """Return a verb's result; None when it is answered later."""
         try:
-            if command.deadline_boot_ms and self._clock.boottime_ms() > command.deadline_boot_ms:
-                raise Expired(f"the deadline of {command.verb} had passed")
+            self._check_deadline(command)
             verb = self._verbs.get(command.verb)
             if verb is None:
                 raise UnknownVerb(f"{command.verb!r} is not a verb; there are {', '.join(self._verbs)}")
@@ -142,6 +141,10 @@ class Desk:
             return None if found is None else CommandResult(True, found)
         except BridgeError as error:
             return _failed(error)
+
+    def _check_deadline(self, command: Command) -> None:
+        if command.deadline_boot_ms and self._clock.boottime_ms() > command.deadline_boot_ms:
+            raise Expired(f"the deadline of {command.verb} had passed")
 
     def _ping(self, _command: Command) -> Mapping[str, object]:
         return {"state": str(self._vitals.state), "cause": self._vitals.cause, "boot_ms": self._clock.boottime_ms()}
@@ -188,6 +191,7 @@ class Desk:
 
         order = order_of(command)
         self._work.connect_now()
+        self._check_deadline(command)  # to connect takes a while: who asked was told that it expired, and asks again
         return carry_out(order, self._work.link)
 
     def _reconnect(self, _command: Command) -> Mapping[str, object]:

@@ -10,7 +10,7 @@ from common.errors import BridgeError
 from common.meter_state import DesiredState
 from common.secret import Secret
 from poller.remote import order_of
-from poller.simulator import FaultKind
+from poller.simulator import FaultKind, MeterSpec
 from poller.simulator.faults import Asked
 from tests.support.nights import Night
 
@@ -126,3 +126,17 @@ def test_what_makes_no_sense_or_is_a_secret_never_reaches_the_line(
     with pytest.raises(BridgeError) as refused:
         order_of(Command("x", verb, arguments))
     assert refused.value.kind == kind
+
+
+def test_a_deadline_that_passes_while_the_link_is_made_keeps_the_meter_as_it_is(tmp_path: Path) -> None:
+    night = Night(tmp_path, MeterSpec("sim-1", delay=(4.0, 4.0)), client_id=1, authentication="lls")
+    night.change(password=Secret("22222222"))
+    night.wire.reachable = False
+    arguments = {"operation": "disconnect"}
+    night.at(200, lambda: setattr(night.wire, "reachable", True))
+    night.at(
+        201, lambda: night.feed.orders.append(Command("late", "relay", arguments, night.clock.boottime_ms() + 5000))
+    )
+    night.play(260)
+    assert (night.feed.results["late"].error_kind, night.last.state) == ("expired", "active")
+    assert night.wire.device.counters.associations == 1
