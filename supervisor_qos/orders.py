@@ -13,6 +13,7 @@ from common.clock import Clock
 from common.command import ONCE, OUTBOX_DROP, OUTBOX_RETRY, SCAN, Command, CommandResult
 from common.envelope import Envelope, Kind, encode
 from common.process_state import Process
+from common.store.commands import MAX_JOBS
 from common.store.engine import Store
 from common.store.model import CommandRow, CommandState
 from supervisor_qos.health import ALIVE
@@ -21,7 +22,7 @@ from supervisor_qos.wishes import program_name
 
 RESTART: Final = "restart"
 FOR_PUBLISHER: Final = frozenset({OUTBOX_RETRY, OUTBOX_DROP})  # of any meter, also of one that is no more
-BATCH: Final = 100  # commands taken from the store at a time
+BATCH: Final = 2 * MAX_JOBS  # taken from the store at a time: jobs whose workers are away keep no other waiting
 _log = logging.getLogger(__name__)
 
 

@@ -8,12 +8,12 @@ A job is a command whose verb takes long: backfill, discover, scan.
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
 from common.clock import Clock
-from common.command import CANCELLED, LONG_S, ONCE, OUTBOX_RETRY, RECONNECT, SCAN
+from common.command import CANCELLED, LONG_S, ONCE, OUTBOX_DROP, OUTBOX_RETRY, RECONNECT, SCAN
 from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
@@ -24,7 +24,7 @@ MAX_UNFINISHED: Final = 16  # of one meter; it does one thing at a time
 MAX_JOBS: Final = 1000  # unfinished ones of the whole installation: a backfill for each meter
 MAX_SCANS: Final = 4  # they are carried out one after the other
 MAX_PAGE: Final = 1000
-NOTED: Final = frozenset({"restart", RECONNECT, OUTBOX_RETRY, *LONG_S, *ONCE})
+NOTED: Final = frozenset({"restart", RECONNECT, OUTBOX_RETRY, OUTBOX_DROP, *LONG_S, *ONCE})
 """Verbs of which the audit tells who asked; those that only read would drown the others."""
 _UNFINISHED: Final = (str(CommandState.PENDING), str(CommandState.DISPATCHED))
 _COLUMNS: Final = tuple(item.name for item in fields(CommandRow))
@@ -129,18 +129,17 @@ class Commands:
         return self.job(number)
 
     def pending(self, limit: int = 100) -> list[CommandRow]:
-        """Return what somebody has to see to, scans first, then the oldest: pending, cancelled, scans under way."""
+        """Return what somebody has to see to: pending, cancelled, scans under way.
+
+        Scans first, jobs last, else the oldest first: a job may wait for a day for its worker, and no person for it.
+        """
         waits = commands.c.state == str(CommandState.PENDING)
         told = commands.c.cancelled_ms.is_not(None) | (commands.c.verb == SCAN)
         goes_on = (commands.c.state == str(CommandState.DISPATCHED)) & told
         query = select(commands).where(commands.c.state.in_(_UNFINISHED), waits | goes_on)
+        turns = (commands.c.verb != SCAN, commands.c.verb.in_(LONG_S), commands.c.created_ms)
         with self._database.begin(Way.READ) as connection:
-            rows = (
-                connection
-                .execute(query.order_by(commands.c.verb != SCAN, commands.c.created_ms).limit(limit))
-                .mappings()
-                .all()
-            )
+            rows = connection.execute(query.order_by(*turns).limit(limit)).mappings().all()
         return [_command(row) for row in rows]
 
     def dispatched(self, number: str) -> bool:
@@ -180,6 +179,8 @@ class Commands:
             ended = bool(connection.execute(update(commands).where(*where).values(**values)).rowcount)
             if ended:
                 _note_ends(connection, commands.c.id == number)
+            else:
+                _note_late(connection, number, values)
             return ended
 
     def expire(self, now_ms: int) -> list[str]:
@@ -207,6 +208,15 @@ def _note_ends(connection: Connection, *ended: ColumnElement[bool]) -> None:
         outcome = {"command": row["id"], "state": row["state"], "error": row["error_kind"]}
         action = f"command.{row['verb']}.{'done' if row['state'] == CommandState.DONE else 'failed'}"
         note(connection, row["finished_ms"], row["actor"], action, row["meter_uid"].hex(), outcome)
+
+
+def _note_late(connection: Connection, number: str, came: Mapping[str, object]) -> None:
+    """Write into the audit what became at the meter of a command that had expired: till then nobody knew."""
+    expired = (commands.c.id == number, commands.c.verb.in_(ONCE), commands.c.state == str(CommandState.EXPIRED))
+    for row in connection.execute(select(commands).where(*expired)).mappings():
+        outcome = {"command": number, "state": row["state"], "late": came["state"], "error": came["error_kind"]}
+        action = f"command.{row['verb']}.{'done' if came['state'] == CommandState.DONE else 'failed'}"
+        note(connection, cast("int", came["finished_ms"]), row["actor"], action, row["meter_uid"].hex(), outcome)
 
 
 def _unfinished(connection: Connection, now: int, *where: ColumnElement[bool]) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.command import BACKFILL, CANCELLED, DISCOVER, SCAN, SYSTEM_UID
+from common.command import BACKFILL, CANCELLED, DISCOVER, OUTBOX_DROP, SCAN, SYSTEM_UID
 from common.store.commands import MAX_SCANS, MAX_UNFINISHED
 from common.store.engine import Store
 from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
@@ -40,6 +40,34 @@ def test_the_oldest_command_is_first(store: Store, clock: StillClock) -> None:
         numbers.append(store.commands.insert(UID, "read", actor="test"))
         clock.sleep(0.001)
     assert [row.id for row in store.commands.pending(2)] == numbers[:2]
+
+
+def test_jobs_keep_no_person_waiting(store: Store, clock: StillClock) -> None:
+    jobs = [store.commands.insert(bytes([number]) * 16, BACKFILL, actor="test") for number in range(1, 4)]
+    clock.sleep(1.0)
+    read = store.commands.insert(UID, "read", actor="test")
+    assert [row.id for row in store.commands.pending(2)] == [read, jobs[0]]
+
+
+def test_what_drops_readings_stands_in_the_audit(store: Store) -> None:
+    number = store.commands.insert(UID, OUTBOX_DROP, actor="anna")
+    line = store.audit.list()[0]
+    assert (line.actor, line.action, line.details) == ("anna", "command.outbox_drop", {"command": number})
+
+
+@pytest.mark.parametrize(("ok", "kind", "action"), [(True, "", "done"), (False, "outcome_unknown", "failed")])
+def test_an_answer_that_comes_too_late_stands_in_the_audit_where_it_tells_of_a_meter(
+    store: Store, ok: bool, kind: str, action: str
+) -> None:
+    numbers = [store.commands.insert(UID, verb, actor="anna", timeout_s=1.0) for verb in ("relay", "read")]
+    store.commands.expire(NOON_MS + 1000)
+    assert not any(store.commands.finish(number, ok=ok, error_kind=kind) for number in numbers)
+    lines = [line for line in store.audit.list() if line.action.startswith("command.")]
+    assert len(lines) == 3
+    assert (lines[0].actor, lines[0].action) == ("anna", f"command.relay.{action}")
+    late = "done" if ok else "failed"
+    assert lines[0].details == {"command": numbers[0], "state": "expired", "late": late, "error": kind}
+    assert store.commands.get(numbers[0]).state is CommandState.EXPIRED
 
 
 def test_a_command_expires_by_its_deadline_and_no_sooner(store: Store) -> None:
