@@ -28,10 +28,18 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        text = f"{at}.{int(record.msecs):03d}Z {record.levelname} {record.name} {record.getMessage()}"
+        text = f"{at}.{int(record.msecs):03d}Z {record.levelname} {record.name} {_visible(record.getMessage())}"
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         return _hidden.hide(redact(text))[:MAX_LINE]
+
+
+def _visible(message: str) -> str:
+    """Return a message in one line: a path or a meter's name with a line break in it would forge an event."""
+    if message.isprintable():
+        return message
+    shown = (each if each.isprintable() else each.encode("unicode_escape").decode() for each in _hidden.hide(message))
+    return "".join(shown)
 
 
 def start(level: str = "INFO") -> None:

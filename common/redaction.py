@@ -39,7 +39,7 @@ _MARKS: Final = ("://", "dbt_", "dbs_", "bearer", "basic", "pass", "secret", "to
 """One of these stands, in small letters, in every text of which a pattern takes something away."""
 _HARMLESS: Final = r"https?|wss?|mqtts?|tcp|ssl|tls|file|sqlite|postgresql(?:\+\w+)?|unix|ipc|inproc"
 _CREDENTIALS: Final = (
-    (r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", rf"\1{STARS}@"),  # mqtt://user:password@host
+    (r"(?i)([a-z][a-z0-9+.-]{0,31}://)[^\s\"'<>]*@", rf"\1{STARS}@"),  # mqtt://user:password@host; in linear time
     (rf"(?i)(?<![a-z0-9+.-])(?!(?:{_HARMLESS})://)([a-z][a-z0-9+.-]*://)[^\s\"'<>]+", rf"\1{STARS}"),
     (r"(?i)\b(https?://)(?=[^\s\"'<>]*hook)[^\s\"'<>]+", rf"\1{STARS}"),  # chats' webhooks are passwords
     (r"\b(db[ts]_)[A-Za-z0-9_-]{8,}", rf"\1{STARS}"),
