@@ -75,7 +75,7 @@ def guard(routes: Mapping[str, Route]) -> Callable[[], None]:
         if route is None:
             raise NotFound
         if route.role is None or (route.unless is not None and route.unless()):
-            hold_rate(address())
+            hold_rate(addresses.counted(address()))
         else:
             admit(route.role)
 
@@ -86,7 +86,7 @@ def admit(role: Role) -> None:
     """Note whose token the request carries; raise Unauthenticated, Forbidden or TooOften."""
     header = request.headers.get("Authorization", "")
     if not header.lower().startswith(SCHEME):
-        hold_rate(address())
+        hold_rate(addresses.counted(address()))
         raise Unauthenticated("an Authorization header with a bearer token is needed")
     found = _caller(header[len(SCHEME) :].strip())
     if found is None:

@@ -138,3 +138,14 @@ def test_the_metrics_page_is_open_to_this_host_by_setting_only(api: Api, tmp_pat
     with serving(other, {"DLMS_BRIDGE_API_OPEN_METRICS": "false"}) as closed:
         assert closed.call("GET", "/metrics", role=None).status_code == 401
         assert closed.call("GET", "/metrics", role=Role.VIEWER).status_code == 200
+
+
+def test_whoever_has_a_network_of_ipv6_is_one_caller(tmp_path: Path) -> None:
+    settings = {"DLMS_BRIDGE_API_TRUSTED_PROXIES": "127.0.0.1", "DLMS_BRIDGE_API_REQUESTS_PER_MINUTE": "60"}
+    with serving(tmp_path, settings) as api:
+
+        def met(address: str) -> int:
+            return api.call("GET", "/health", role=None, headers={"X-Forwarded-For": address}).status_code
+
+        assert [met(f"2001:db8::{number}") for number in range(1, 13)].count(429) == 2
+        assert (met("2001:db8::ffff"), met("2001:db8:0:1::1")) == (429, 200)
