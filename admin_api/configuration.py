@@ -11,8 +11,8 @@ from typing import Final
 from flask import Response
 
 from admin_api.answers import answer, expected_revision, is_known, meant, nothing, revision_header
-from admin_api.auth import actor
-from admin_api.broker_check import check_broker, own_broker
+from admin_api.auth import TooOften, actor
+from admin_api.broker_check import LIMIT_S, check_broker, own_broker
 from admin_api.completing import changed_meter
 from admin_api.context import Area, Route, services
 from admin_api.documents import Document, iso, measurement_document
@@ -68,8 +68,14 @@ def try_thingsboard(path: MeterPath) -> Response:
 
     A real MQTT session of its own, within five seconds, to the host that is configured and to no other.
     """
-    broker = own_broker(meant(path.meter).wish, services().settings.mqtt)
-    found = check_broker(broker, services().clock)
+    bridge = services()
+    broker = own_broker(meant(path.meter).wish, bridge.settings.mqtt)
+    if not bridge.waiting.acquire(blocking=False):
+        raise TooOften("as many brokers and commands are waited for as threads can be spared for", LIMIT_S)
+    try:
+        found = check_broker(broker, bridge.clock)
+    finally:
+        bridge.waiting.release()
     return answer({
         "ok": found.ok,
         "kind": found.kind,
@@ -77,7 +83,7 @@ def try_thingsboard(path: MeterPath) -> Response:
         "seconds": found.seconds,
         "host": broker.host,
         "port": broker.port,
-        "at": iso(services().clock.wall_ms()),
+        "at": iso(bridge.clock.wall_ms()),
     })
 
 

@@ -28,6 +28,7 @@ SERVERS: Final = ((1, None, 1), (1, 17, 2), (1, 17, 4), (1, 16, 2))
 FIRST_SILENCES: Final = 3  # some meters swallow the first SNRMs after noise: the link sends it three times
 SILENCES: Final = 1  # of the other addresses: who did not answer the first has been asked enough
 MAX_TEXT: Final = 64  # characters of a name that a meter tells
+MAX_DETAIL: Final = 200  # characters of what went wrong: a thousand hosts fit into one message of the bus
 _T = TypeVar("_T")
 
 
@@ -68,7 +69,7 @@ class Finding:
             "address_size": self.address_size,
             "logical_device_name": self.logical_device_name,
             "serial_number": self.serial_number,
-            "detail": self.detail,
+            "detail": self.detail[:MAX_DETAIL],
         }
         return found | {name: value for name, value in optional.items() if value not in {None, ""}}
 

@@ -1,7 +1,9 @@
 """Parts of a meter's wish by their own paths."""
 
 from dataclasses import replace
+from typing import cast
 
+from admin_api.context import EXTENSION, WAITING, Services
 from common.secret import Secret
 from common.store.model import Role
 from tests.support.installation import Api, document, wish
@@ -57,3 +59,16 @@ def test_there_is_nothing_to_try_without_a_thingsboard(api: Api) -> None:
     api.store.meters.add(wish(), "test")
     response = api.call("POST", "/api/meters/sim-1/thingsboard/test", role=Role.OPERATOR)
     assert (response.status_code, document(response)["kind"]) == (409, "no_thingsboard")
+
+
+def test_trying_brokers_takes_no_more_threads_than_can_be_spared(api: Api) -> None:
+    api.store.meters.add(replace(wish(), tb_host="192.0.2.1", tb_token=Secret("A1")), "test")
+    waiting = cast("Services", api.app.extensions[EXTENSION]).waiting
+    for _ in range(WAITING):
+        assert waiting.acquire(blocking=False)
+    response = api.call("POST", "/api/meters/sim-1/thingsboard/test", role=Role.OPERATOR)
+    assert (response.status_code, document(response)["kind"], response.headers["Retry-After"]) == (
+        429,
+        "too_often",
+        "5",
+    )
