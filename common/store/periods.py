@@ -8,7 +8,7 @@ added to its hour in the same transaction. Periods are kept for KEPT_MS, hours a
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from common.settings import StoreSettings
@@ -29,6 +29,7 @@ KEPT_MS: Final = 8 * 86_400_000  # a week and the day that it is compared with
 HOUR_MS: Final = 3_600_000
 HOUR_S: Final = 3600
 MAX_POINTS: Final = 10_000  # of one series: 400 days of hours are 9600
+MAX_POINTS_OF_ALL: Final = 1000  # of all meters together: each is the sum over a row of every meter
 CHUNK: Final = 500  # keys of one query
 Counts = Mapping[str, int]
 Parts = Mapping[tuple[int, bytes], Counts]
@@ -82,18 +83,21 @@ class Periods:
     def series(self, uid: bytes | None, from_ms: int, to_ms: int, resolution_s: int = 300) -> Sequence[MeterCounts]:
         """Return what was measured of one meter, or (None) of all together, by periods or (3600) by the hour.
 
-        Oldest first, at most MAX_POINTS, the first ones; ``since_ms`` is where each begins. Where nothing was measured
-        there is no point. Of all meters an hour's rows are read for each point: 1000 meters cost 1 ms.
+        Oldest first, at most MAX_POINTS (MAX_POINTS_OF_ALL), the first ones; ``since_ms`` is where each begins. Where
+        nothing was measured there is no point. Of all meters each point costs all their rows: 1000 meters 1 ms.
         """
         table, step = (meter_hours, HOUR_MS) if resolution_s == HOUR_S else (meter_periods, PERIOD_MS)
         names = (*PERIOD_COUNTS, *PERIOD_LEVELS)
         with self._database.begin(Way.READ) as connection:
             marks = _marks(connection, table, from_ms, to_ms, step)
-            found = _of_all(connection, table, marks, names) if uid is None else _of_one(connection, table, marks, uid)
+            if uid is None:
+                found: Iterable[RowMapping] = _of_all(connection, table, marks, names)
+            else:
+                found = _of_one(connection, table, marks, uid)
             return [MeterCounts(since_ms=row["at_ms"], **{name: int(row[name]) for name in names}) for row in found]
 
     def system_series(self, from_ms: int, to_ms: int, resolution_s: int = 300) -> Sequence[SystemCounts]:
-        """Return the same of the system as a whole."""
+        """Return the same of the system as a whole, over as long a time as of all meters together."""
         table, step = (system_hours, HOUR_MS) if resolution_s == HOUR_S else (system_periods, PERIOD_MS)
         with self._database.begin(Way.READ) as connection:
             marks = _marks(connection, table, from_ms, to_ms, step)
@@ -111,9 +115,9 @@ class Periods:
             *((meter_periods, KEPT_MS, PERIOD_MS), (system_periods, KEPT_MS, PERIOD_MS)),
             *((meter_hours, hours_kept_ms, HOUR_MS), (system_hours, hours_kept_ms, HOUR_MS)),
         ):
-            gone = or_(table.c.at_ms < now_ms - kept_ms, table.c.at_ms > now_ms + ahead_ms)
-            with self._database.begin(Way.STATE) as connection:
-                more |= forget(connection, table, gone) == BATCH
+            for gone in (table.c.at_ms < now_ms - kept_ms, table.c.at_ms > now_ms + ahead_ms):  # two ends of the key
+                with self._database.begin(Way.STATE) as connection:
+                    more |= forget(connection, table, gone) == BATCH
         return more
 
 
@@ -138,6 +142,7 @@ def _of_one(connection: Connection, table: Table, marks: range, uid: bytes) -> I
 
 
 def _of_all(connection: Connection, table: Table, marks: range, names: Iterable[str]) -> Sequence[RowMapping]:
+    marks = marks[:MAX_POINTS_OF_ALL]
     sums = (func.sum(table.c[name]).label(name) for name in names)
     query = select(table.c.at_ms, *sums).where(table.c.at_ms >= marks.start, table.c.at_ms < marks.stop)
     return connection.execute(query.group_by(table.c.at_ms).order_by(table.c.at_ms)).mappings().all()

@@ -1,9 +1,14 @@
 """Measured periods: added to, summed up since a time, bounded."""
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
 
 from common.settings import StoreSettings
-from common.store.database import Database
+from common.store import periods as module
+from common.store.database import Database, Way
 from common.store.engine import Store
 from common.store.model import PERIOD_MS, MeterCounts, SystemCounts
 from common.store.periods import HOUR_MS, HOUR_S, KEPT_MS, Periods
@@ -106,3 +111,32 @@ def test_hours_are_kept_for_longer_than_periods_and_not_at_all_if_not_wished(sto
     periods.trim(at_ms + HOUR_MS)
     assert periods.series(A, 0, 2 * at_ms, HOUR_S) == []
     database.close()
+
+
+def test_to_find_what_is_too_old_no_table_is_read_through(store_file: Path, store: Store) -> None:
+    assert store_file.exists()
+    store.wishes_version()
+    engine, seen = store._database._engine(Way.STATE), set[str]()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _explain(_connection: object, cursor: object, statement: str, values: object, *_more: object) -> None:
+        if statement.startswith("DELETE"):
+            seen.update(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values))  # type: ignore[attr-defined]
+
+    store.periods.trim(THIRD)
+    store.history.trim(THIRD)
+    assert any("meter_hours" in line for line in seen)
+    assert any("readings_history" in line for line in seen)
+    assert [line for line in seen if line.startswith("SCAN")] == [], "it holds the write lock all the while"
+
+
+def test_of_all_meters_together_a_series_is_as_long_as_the_systems_and_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_POINTS_OF_ALL", 2)
+    for at_ms in (FIRST, SECOND, THIRD):
+        store.periods.add({(at_ms, A): {"taken": 1}}, {at_ms: {"mqtt_messages": 1}})
+    assert [point.since_ms for point in store.periods.series(None, 0, THIRD + 1)] == [FIRST, SECOND]
+    assert [point.since_ms for point in store.periods.system_series(0, THIRD + 1)] == [FIRST, SECOND]
+    assert [point.since_ms for point in store.periods.series(None, THIRD, THIRD + 1)] == [THIRD]
+    assert len(store.periods.series(A, 0, THIRD + 1)) == 3
