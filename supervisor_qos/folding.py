@@ -135,18 +135,12 @@ def _row(uid: bytes, period: Period, bucket: _Bucket, names: Names) -> HistoryRo
 
 
 def _summary(slot: _Slot, scaler: int | None) -> Summary:
-    if scaler is None:
-        lowest, highest, last = float(slot.lowest), float(slot.highest), float(slot.last)
-        return Summary(lowest, min(max(slot.total / slot.count, lowest), highest), highest, last, slot.count)
-    return Summary(
-        _scaled(slot.lowest, scaler),
-        float(Decimal(slot.total).scaleb(scaler) / slot.count),
-        _scaled(slot.highest, scaler),
-        _scaled(slot.last, scaler),
-        slot.count,
-    )
+    lowest, highest, last = (_scaled(number, scaler) for number in (slot.lowest, slot.highest, slot.last))
+    mean = slot.total / slot.count if scaler is None else float(Decimal(slot.total).scaleb(scaler) / slot.count)
+    # Numbers of a meter that are finite may have a sum that is not.
+    return Summary(lowest, min(max(mean, lowest), highest), highest, last, slot.count)
 
 
-def _scaled(number: float, scaler: int) -> float:
+def _scaled(number: float, scaler: int | None) -> float:
     """Return the same float as a payload has."""
-    return float(Decimal(number).scaleb(scaler))
+    return float(number) if scaler is None else float(Decimal(number).scaleb(scaler))

@@ -53,6 +53,7 @@ class Keeping:
             "history_waiting": len(self._waiting),
             "history_dropped": self.dropped,
             "history_cut": self.history.cut,
+            "history_unreadable": self.history.unreadable,
             "readings_left_out": self.folding.left_out,
         }
 

@@ -9,7 +9,7 @@ Nothing grows without end: each resolution is kept for its time (0: not at all),
 the store's file may have, for which the oldest of the finest goes first. Pages that become free are used again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select
@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from common.clock import Clock
 from common.settings import StoreSettings
 from common.store.database import Database, Way
+from common.store.errors import StoreDamaged
 from common.store.forgetting import forget
 from common.store.summary import RESOLUTIONS_S, HistoryRow, begin_ms, coarser, pack, together, unpack
 from common.store.tables import readings_history as table
@@ -31,7 +32,10 @@ _KEY: Final = (table.c.resolution_s, table.c.at_ms, table.c.uid)
 
 
 class History:
-    """The readings of the last minutes, quarters of an hour and days. ``cut``: rows that went for want of octets."""
+    """The readings of the last minutes, quarters of an hour and days.
+
+    ``cut``: rows that went for want of octets; ``unreadable``: rows that were damaged and begin anew.
+    """
 
     def __init__(self, database: Database, clock: Clock, bounds: StoreSettings) -> None:
         self._database = database
@@ -40,6 +44,7 @@ class History:
         hours = (bounds.minutes_kept_h, 24 * bounds.quarters_kept_days, 24 * bounds.days_kept_days)
         self.kept_ms = {seconds: 3_600_000 * kept for seconds, kept in zip(RESOLUTIONS_S, hours, strict=True)}
         self.cut = 0
+        self.unreadable = 0
 
     def add(self, rows: Sequence[HistoryRow]) -> None:
         """Put rows together with what is there. Only for the one process that keeps a meter's history.
@@ -53,7 +58,7 @@ class History:
         if not parts:
             return
         with self._database.begin(Way.READ) as connection:
-            for known in _known(connection, sorted(parts)):
+            for known in self._sound(_known(connection, sorted(parts))):
                 key = known.resolution_s, known.at_ms, known.uid
                 parts[key] = together(known, parts[key])
         values = [_columns(row) for _, row in sorted(parts.items())]
@@ -93,6 +98,14 @@ class History:
                     return True
         return False
 
+    def _sound(self, rows: Iterable[RowMapping]) -> Iterator[HistoryRow]:
+        """Give rows, without those that nobody can read any more: a damaged summary is no reason to stop."""
+        for values in rows:
+            try:
+                yield _row(values)
+            except StoreDamaged:
+                self.unreadable += 1
+
     def _parts(self, row: HistoryRow) -> Iterator[HistoryRow]:
         for seconds in RESOLUTIONS_S:
             if seconds >= row.resolution_s and self.kept_ms[seconds]:
@@ -112,15 +125,14 @@ class History:
         return max((seconds for seconds, kept in self.kept_ms.items() if kept), default=RESOLUTIONS_S[-1])
 
 
-def _known(connection: Connection, keys: Sequence[Key]) -> Iterator[HistoryRow]:
+def _known(connection: Connection, keys: Sequence[Key]) -> Iterator[RowMapping]:
     """Give what is there of these keys; they are ordered, those of one period are together."""
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
         for resolution_s, at_ms in dict.fromkeys(key[:2] for key in chunk):
             uids = [key[2] for key in chunk if key[:2] == (resolution_s, at_ms)]
             here = and_(table.c.resolution_s == resolution_s, table.c.at_ms == at_ms, table.c.uid.in_(uids))
-            for row in connection.execute(select(table).where(here)).mappings():
-                yield _row(row)
+            yield from connection.execute(select(table).where(here)).mappings()
 
 
 def _columns(row: HistoryRow) -> dict[str, object]:

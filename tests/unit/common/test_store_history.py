@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from common.settings import StoreSettings
 from common.store import forgetting, history
-from common.store.database import Database
+from common.store.database import Database, Way
 from common.store.engine import Store
 from common.store.errors import StoreDamaged
 from common.store.history import History
 from common.store.summary import FORMAT, RESOLUTIONS_S, HistoryRow, Summary, begin_ms, pack, together, unpack
+from common.store.tables import readings_history
 from tests.support.installation import NOON_MS, StillClock
 
 A, B = bytes(16), b"\x01" * 16
@@ -110,6 +112,17 @@ def test_what_a_clock_dated_that_was_set_back_since_goes(kept: History) -> None:
         pass
     assert [row.at_ms for row in kept.between(A, 0, 2 * NOON_MS, 60)] == [NOON_MS, NOON_MS + 3_600_000]
     assert [row.at_ms for row in kept.between(A, 0, 2 * NOON_MS, 86_400)] == [MIDNIGHT_MS]
+
+
+def test_a_row_that_was_damaged_begins_anew_and_stops_nobody(kept: History, database: Database) -> None:
+    kept.add([_row(NOON_MS, 1.0), _row(NOON_MS, 2.0, B)])
+    with database.begin(Way.STATE) as connection:
+        connection.execute(update(readings_history).where(readings_history.c.uid == A).values(packed=FORMAT + b"\xff"))
+    kept.add([_row(NOON_MS, 3.0), _row(NOON_MS, 4.0, B)])
+    assert kept.unreadable == len(RESOLUTIONS_S)
+    for seconds in RESOLUTIONS_S:
+        found = [kept.between(uid, MIDNIGHT_MS, NOON_MS + 1, seconds)[-1].values["voltage_l1"] for uid in (A, B)]
+        assert [(item.lowest, item.highest) for item in found] == [(3.0, 3.0), (2.0, 4.0)]
 
 
 def test_a_batch_at_a_time_the_oldest_first(kept: History, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from common.reading import Quality, Quantity, Reading, Source
-from common.store.summary import HistoryRow, Summary
+from common.store.summary import HistoryRow, Summary, pack, unpack
 from supervisor_qos.folding import AHEAD_MS, LATE_MS, MAX_PERIODS, Folding
 from tests.support.installation import NOON_MS
 
@@ -68,6 +68,16 @@ def test_of_texts_the_last_is_kept() -> None:
         folding.take(UID, NOON_MS, _reading(text, None, "serial_number"))
     (row,) = _over(folding)
     assert (row.texts, row.values) == ({"serial_number": "n" * 64}, {})
+
+
+def test_numbers_whose_sum_is_none_are_folded_and_packed_all_the_same() -> None:
+    for scaler in (None, 0):
+        folding = Folding()
+        for at_s in (0, 5):
+            folding.take(UID, NOON_MS + 1000 * at_s, _reading(1.7e308, scaler))
+        (row,) = _over(folding)
+        assert row.values["voltage_l1"] == Summary(1.7e308, 1.7e308, 1.7e308, 1.7e308, 2)
+        assert unpack(row, pack(row)) == row
 
 
 def test_what_is_no_number_and_what_is_not_plausible_is_left_out() -> None:

@@ -82,7 +82,7 @@ class Away:
     """A history in a store that is away."""
 
     def __init__(self, store: Store) -> None:
-        self.cut = store.history.cut
+        self.cut, self.unreadable = store.history.cut, store.history.unreadable
 
     def add(self, _rows: object) -> None:
         raise StoreUnavailable("locked")
