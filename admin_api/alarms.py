@@ -9,10 +9,10 @@ from admin_api.auth import actor
 from admin_api.context import Area, Route, services
 from admin_api.documents import alarm_document, page_document
 from admin_api.schemas.alarms import AlarmAnswer, AlarmPage, AlarmPath, AlarmQuery, AlarmsRemoved, RemovedAlarms
-from admin_api.schemas.shape import BadPayload
+from admin_api.schemas.shape import MAX_ID, BadPayload
 from common.store.model import AlarmFilter, Role
 
-_NUMBER: Final = "<int(max=9007199254740991):number>"
+_NUMBER: Final = f"<int(max={MAX_ID}):number>"
 
 
 def list_alarms(query: AlarmQuery) -> Response:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import JsonValue
 
-from admin_api.schemas.shape import Answer, Field, Instant, Page, Query, Shape, Time, Word, absent
+from admin_api.schemas.shape import MAX_ID, Answer, Field, Instant, Page, Query, Shape, Time, Word, absent
 from common.store.model import Role
 
 MAX_DAYS: Final = 3650
@@ -63,7 +63,7 @@ class NewToken(Shape):
 class TokenPath(Query):
     """Which token."""
 
-    number: int = Field(ge=1, le=2**53 - 1, description="The token's id.")
+    number: int = Field(ge=1, le=MAX_ID, description="The token's id.")
 
 
 class TokenAnswer(Answer):

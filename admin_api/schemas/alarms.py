@@ -2,14 +2,14 @@
 
 from pydantic import JsonValue
 
-from admin_api.schemas.shape import EXACT, Answer, Field, Flag, Instant, Page, Query, Time, Word
+from admin_api.schemas.shape import MAX_ID, Answer, Field, Flag, Instant, Page, Query, Time, Word
 from common.store.model import Severity
 
 
 class AlarmPath(Query):
     """Which alarm."""
 
-    number: int = Field(ge=0, le=EXACT)
+    number: int = Field(ge=0, le=MAX_ID)
 
 
 class AlarmQuery(Page):

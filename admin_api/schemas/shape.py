@@ -28,6 +28,7 @@ from admin_api.schemas.refusals import MAX_TOLD, Unread, refusal, told
 from common.store.errors import BadWish
 
 EXACT: Final = 2**53 - 1  # whole numbers up to here are the same in every reader of JSON
+MAX_ID: Final = 2**31 - 1  # of a row, on every database
 MAX_TEXT: Final = 4096  # characters of any text
 MAX_WORD: Final = 128  # characters of a text in a query or a path: a request's line is at most 8190 octets
 MAX_LIST: Final = 1024  # elements of any list or object

@@ -127,7 +127,7 @@ def _keep_an_admin(connection: Connection, leaving: UserRow, now: int) -> None:
 
 
 def _find(connection: Connection, user: str) -> UserRow:
-    by_id = users.c.id == int(user) if user.isdecimal() and len(user) < 16 else None
+    by_id = users.c.id == int(user) if user.isdecimal() and len(user) < 10 else None
     row = connection.execute(select(users).where(users.c.name == user.lower())).mappings().first()
     if row is None and by_id is not None:
         row = connection.execute(select(users).where(by_id)).mappings().first()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from common.settings import load
 from common.store.database import Database, Way
 from common.store.engine import Store, open_store
 from common.store.engines import POOL, SERVER_OVERFLOW
@@ -16,7 +17,7 @@ from common.store.errors import BadStoreUrl, StoreDamaged, StoreUnavailable
 from common.store.model import Role
 from common.vault import Vault
 from tests.support.databases import Databases, databases
-from tests.support.installation import wish
+from tests.support.installation import Api, StillClock, wish
 from tests.support.postgresql import Cluster
 
 KEY = bytes(32)
@@ -78,6 +79,13 @@ def test_a_connection_that_is_cut_within_a_transaction_is_unavailable_and_nothin
     with pytest.raises(StoreUnavailable):
         write()
     assert store.wishes_version() == 1
+
+
+def test_a_number_that_no_row_can_have_is_one_that_none_has(store: Store, tmp_path: Path) -> None:
+    api = Api(store, load(str(tmp_path), {}), StillClock())
+    for number in (2**31 - 1, 2**31, 2**53 - 1, 2**64):
+        for path in ("alarms", "tokens", "users", "meters"):
+            assert api.call("GET", f"/api/{path}/{number}").status_code == 404, (path, number)
 
 
 def test_many_threads_share_few_connections(servers: Databases, store: Store) -> None:
