@@ -5,6 +5,7 @@ way (outbox, journals), invocation counters, and the master key unless asked for
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
 
     Without --with-key the secrets of the meters can be opened only where the master key still is.
     """
-    from common.store.backup import pour, write
+    from common.store.backup import bring, pour, write
     from common.store.restoring import rehearse
 
     to_stdout = file == STANDARD_OUTPUT
@@ -50,21 +51,24 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
     path = found.paths.root / f".backup.{clock.wall_ms()}.tar" if to_stdout else Path(file)
     if path.exists() and not force:
         raise FileExists(f"{path}: is there already; --force replaces it")
+    made = path.with_name(f".{path.name}.made")  # until it was tried: what has the name meanwhile is kept
     telling = progress("backup", quiet=as_json)
     with rotating(found.paths), source_of(found) as source, telling as tell:
-        reader = write(source, path, clock.wall_ms(), with_key=with_key, tell=lambda table: tell(told=f"table {table}"))
         try:
+            reader = write(
+                source, made, clock.wall_ms(), with_key=with_key, tell=lambda table: tell(told=f"table {table}")
+            )
             if not quick:
                 tell(told="restored on trial")
                 rehearse(reader, path.with_name(f".{path.name}.trial"))
             if to_stdout:
-                pour(path, sys.stdout.buffer)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    if to_stdout:
-        path.unlink()
-    else:
+                pour(made, sys.stdout.buffer)
+            else:
+                bring(made, path)
+        finally:
+            with suppress(OSError):
+                made.unlink(missing_ok=True)
+    if not to_stdout:
         _show(path, reader.manifest, with_key=with_key, quick=quick, as_json=as_json)
     return Outcome.DONE
 

@@ -12,7 +12,7 @@ import click
 
 from admin_api.cli.access import actor, shared_options
 from admin_api.cli.access import settings as load_settings
-from admin_api.cli.alone import alone
+from admin_api.cli.alone import alone, rotating
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
 from admin_api.cli.parts import settings_file, source_of
@@ -39,7 +39,7 @@ def restore(file: Path, force: bool, without_secrets: bool, as_json: bool) -> in
     reader.check()
     now_ms = SystemClock().wall_ms()
     found = load_settings()
-    with alone(found.paths), _with_settings(found, reader) as changed:
+    with alone(found.paths), rotating(found.paths), _with_settings(found, reader) as changed:
         found = load_settings()
         found.paths.make()
         key = None if without_secrets else key_of(reader, found.paths.master_key)

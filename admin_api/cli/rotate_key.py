@@ -24,14 +24,15 @@ from common.clock import SystemClock
 def rotate_key(keep: bool, as_json: bool) -> int:
     """Make a new master key and seal all secrets of meters under it; the old one is destroyed."""
     from common.store.resealing import Rotation
-    from common.vault import Vault
+    from common.vault import Vault, key_id, previous_path, read_key
 
     found = load_settings()
     key, clock = found.paths.master_key, SystemClock()
-    before = Vault.load(key).key_id
-    aside = key.with_name(f"{key.name}.{before}") if keep else None
     counts: dict[str, int] = {}
     with rotating(found.paths), source_of(found) as source, progress("rotate-key", quiet=as_json) as tell:
+        older = previous_path(key)  # of a change that was interrupted
+        before = key_id(read_key(older if older.exists() else key)[0])
+        aside = key.with_name(f"{key.name}.{before}") if keep else None
         for step, count in Rotation(source.database, key, clock, actor(), aside).steps():
             counts[step] = count
             tell(told=step)

@@ -82,14 +82,22 @@ def write(source: Source, path: Path, now_ms: int, *, with_key: bool = False, te
             stream.flush()
             os.fsync(stream.fileno())
         Reader(draft).check()
-        draft.replace(path)
-        sync_directory(path.parent)
+        bring(draft, path)
     except OSError as error:
         raise NotWritten(f"{path}: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
     return Reader(path)
+
+
+def bring(made: Path, path: Path) -> None:
+    """Give a backup its name, in the place of what had it; raise NotWritten."""
+    try:
+        made.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise NotWritten(f"{path}: {error.strerror or error}") from None
 
 
 def pour(path: Path, stream: IO[bytes]) -> None:

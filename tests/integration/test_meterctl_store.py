@@ -12,8 +12,10 @@ from typing import cast
 
 import pytest
 
+from common.master_key import KeyChange
 from common.process import Exit
 from common.store.schema import REVISION
+from common.vault import Vault
 
 METERCTL = Path(sys.executable).with_name("meterctl")
 PASSWORD = "12345678"  # the simulator's kind
@@ -63,6 +65,13 @@ def test_a_backup_goes_to_another_directory_with_all_it_needs(state: Path, tmp_p
     found = json.loads(_call(other, "list", "--json").stdout)
     assert [meter["password_set"] for meter in found] == [True]
     assert not list(state.glob(".backup*"))
+    good = file.read_bytes()
+    trial = tmp_path / ".made.tar.trial"
+    trial.mkdir()  # nothing can be restored there
+    _call(state, "backup", str(file), "--force", code=Exit.BUG)
+    trial.rmdir()
+    assert file.read_bytes() == good, "what was not tried replaces nothing"
+    assert not list(tmp_path.glob(".made*"))
     file.write_bytes(file.read_bytes()[:-4000])
     assert _error(other, "restore", str(file), "--force") == "bad_backup"
 
@@ -78,6 +87,17 @@ def test_a_new_key_is_said_and_the_old_backup_needs_the_old_one(state: Path, tmp
     assert b"is destroyed" in done.stdout
     audit = [b"checked", b"made", b"kept", b"in force", b"sealed anew", b"verified", b"ended"]
     assert done.stderr.split(b"\n")[:-1] == audit
+
+
+def test_a_change_of_the_key_that_was_interrupted_keeps_the_old_key_under_its_own_name(state: Path) -> None:
+    change, old = KeyChange(state / "master.key"), Vault.load(state / "master.key").key_id
+    change.make()
+    change.keep()
+    change.switch()
+    told = _json(state, "rotate-key", "--keep")
+    assert (told["before"], told["finished_an_earlier_one"]) == (old, True)
+    assert Vault.load(Path(str(told["kept"]))).key_id == old
+    assert Path(str(told["kept"])).name == f"master.key.{old}"
 
 
 def test_the_schema_goes_down_and_up_and_each_time_a_backup_is_made(state: Path) -> None:
