@@ -108,7 +108,7 @@ class Loop:
         self.grace_until_ms = self.started_ms + GRACE_MS
         while not stop.is_set and not stop.orphaned():
             self.turn()
-        self._guard("measured", self._write_measured)
+        self._guard("measured", lambda: self.measuring.finish(self.parts.store.periods.add))
         self._guard("history", lambda: self.parts.keeping.finish(self._tb_keys()))
 
     def turn(self) -> None:
@@ -222,11 +222,9 @@ class Loop:
         self.measuring.look(self.judged, self.parts.observer.publisher, Look(now, wall, grace, starts, silent))
 
     def _write_measured(self) -> None:
-        self.measuring.settle()
-        self.measuring.bound()
+        if self.measuring.write(self.parts.store.periods.add):
+            self.due["measured"] = 0  # the rest at the next turns, a batch at each
         self.counters["periods_forgotten"] = self.measuring.forgotten
-        self.parts.store.periods.add(self.measuring.meters, self.measuring.system)
-        self.measuring.written()
 
     def _keep_history(self) -> None:
         if self.parts.keeping.turn(self.parts.clock.wall_ms(), self._tb_keys):

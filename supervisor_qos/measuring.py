@@ -7,7 +7,7 @@ are of CLOCK_BOOTTIME, and the wall clock only says which period they are added 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,7 @@ from common.store.model import PERIOD_MS
 from supervisor_qos.judged import Judged
 
 GAP_MS: Final = 2000  # between two looks: we did not run, and the time is measured for nobody
+BATCH: Final = 100  # meters at a time, each of which is two rows in the store: the write lock is held for some 4 ms
 FORGET_MS: Final = 15_000  # a longer gap: what was counted in it is not ours either; heartbeats come every 5 s
 MAX_PERIODS: Final = 24  # two hours that the store did not take; then the oldest are forgotten, and counted
 
@@ -42,6 +43,8 @@ NONE: Final = (0, 0)
 CYCLES: Final = (*TOOK, "cycle_ms_total")  # a worker's counters of how long its cycles take
 Life = tuple[int, int]  # process id and start: what counters belong to
 Key = tuple[int, bytes]
+Counts = Mapping[str, int]
+Add = Callable[[Mapping[Key, Counts], Mapping[int, Counts]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Measuring:
     _unplanned: int = 0
     _began_ms: int = 0
     _looked_ms: int = 0
+    _unwritten: list[Key] = field(default_factory=list)
     _at_ms: int = 0
 
     def look(self, judged: Iterable[Judged], publisher: PublisherBeat, look: Look) -> None:
@@ -125,19 +129,43 @@ class Measuring:
             if overdue or key in self.meters:
                 self.meters.setdefault(key, Counter())["overdue"] = overdue
 
-    def written(self) -> None:
-        """The store has taken everything."""
-        for known in self._known.values():
-            known.journaled = 0
-        self.meters.clear()
+    def write(self, add: Add) -> bool:
+        """Give the store a batch of what was measured by its first; return whether there is another.
+
+        The system's counts go with the first. What the store does not take is kept, and settled anew.
+        """
+        if not self._unwritten:
+            self.settle()
+            self.bound()
+            self._unwritten = sorted(self.meters)
+        batch, rest = self._unwritten[:BATCH], self._unwritten[BATCH:]
+        self._unwritten = []
+        add({key: self.meters[key] for key in batch}, dict(self.system))
+        self.written(batch)
+        self._unwritten = rest
+        return bool(rest)
+
+    def finish(self, add: Add) -> None:
+        """Give the store everything."""
+        self._unwritten = []
+        while self.write(add):
+            pass
+
+    def written(self, keys: Iterable[Key] | None = None) -> None:
+        """The store has taken these, or everything."""
+        for key in list(self.meters) if keys is None else keys:
+            del self.meters[key]
+            if key[1] in self._known:
+                self._known[key[1]].journaled = 0
         self.system.clear()
 
     def bound(self) -> None:
         """The store has not taken it: keep what it may take later, within bounds."""
-        for at_ms in sorted(self.system)[:-MAX_PERIODS]:
-            del self.system[at_ms]
+        periods = sorted({*self.system, *(at_ms for at_ms, _ in self.meters)})
+        for at_ms in periods[:-MAX_PERIODS]:
+            self.system.pop(at_ms, None)
             self.forgotten += 1
-        for key in [key for key in self.meters if key[0] not in self.system]:
+        for key in [key for key in self.meters if key[0] not in periods[-MAX_PERIODS:]]:
             del self.meters[key]
 
     def _of_meter(self, item: Judged, known: Known, stride: Stride) -> Counter[str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,10 +12,11 @@ from common.heartbeat import Delivery, EpochSpan, PublisherBeat, WorkerBeat
 from common.meter_state import DesiredState, MeterState
 from common.process_state import Process, ProcessState
 from common.store.engine import Store
+from common.store.errors import StoreUnavailable
 from common.store.model import PERIOD_MS, Meter
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
-from supervisor_qos.measuring import FORGET_MS, GAP_MS, MAX_PERIODS, Look, Measuring
+from supervisor_qos.measuring import BATCH, FORGET_MS, GAP_MS, MAX_PERIODS, Look, Measuring
 from supervisor_qos.observer import Worker
 from supervisor_qos.policy import History
 from tests.support.installation import wish
@@ -275,6 +277,38 @@ def test_what_the_store_does_not_take_is_kept_within_bounds() -> None:
         scene.measuring.bound()
     assert len(scene.measuring.system) == len(scene.measuring.meters) == MAX_PERIODS
     assert scene.measuring.forgotten == MAX_PERIODS + 1
+
+
+def test_many_meters_are_written_a_batch_at_a_time_and_each_count_once_whatever_fails_and_comes_between() -> None:
+    measuring, got, system = Measuring(), Counter[str](), Counter[str]()
+    uids = [number.to_bytes(16, "big") for number in range(2 * BATCH + 1)]
+    largest = 0
+
+    def take(meters: Mapping[tuple[int, bytes], Mapping[str, int]], of_system: Mapping[int, Mapping[str, int]]) -> None:
+        nonlocal largest
+        largest = max(largest, len(meters))
+        for counts in meters.values():
+            got.update(counts)
+        for counts in of_system.values():
+            system.update(counts)
+
+    def refuse(*_counts: object) -> None:
+        raise StoreUnavailable("away")
+
+    def measured() -> None:
+        for uid in uids:
+            measuring.meters.setdefault((NOON_MS, uid), Counter()).update({"reads_ok": 1})
+        measuring.system.setdefault(NOON_MS, Counter()).update({"measured_ms": 1})
+
+    measured()
+    assert measuring.write(take)
+    assert (got["reads_ok"], system["measured_ms"]) == (BATCH, 1)
+    measured()
+    with pytest.raises(StoreUnavailable):
+        measuring.write(refuse)
+    measuring.finish(take)
+    assert (got["reads_ok"], system["measured_ms"], largest) == (2 * len(uids), 2, BATCH)
+    assert (measuring.meters, measuring.system) == ({}, {})
 
 
 def test_a_new_supervisor_adds_to_what_the_old_one_wrote_and_counts_nothing_twice(store: Store) -> None:
