@@ -184,7 +184,7 @@ class Feed:
         return self._refused_at is not None and self._clock.monotonic() - self._refused_at < lately_s
 
     def _own_counters(self) -> dict[str, int]:
-        own = {"taken": 0, "replayed": 0, "dropped_disk_full": 0, **self._counts}
+        own = {"taken": 0, "replayed": 0, "dropped_disk_full": 0, "dropped_too_large": 0, **self._counts}
         for name, count in self._journal.counters().items():
             own[name if name in {"damaged_files", "went_back"} else f"dropped_{name}"] = count
         return own

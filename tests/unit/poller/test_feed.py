@@ -118,6 +118,7 @@ def test_a_heartbeat_carries_spans_counters_and_what_the_loop_says(worker: Worke
     assert (beat.pid, beat.spans) == (5, (EpochSpan(worker.epoch, 1, 1),))
     assert beat.counters["cycles_ok"] == 3
     assert (beat.counters["taken"], beat.counters["replayed"], beat.counters["dropped_disk_full"]) == (1, 0, 0)
+    assert beat.counters["dropped_too_large"] == 0, "there from the start: the first one is a rise"
 
 
 def test_a_reading_that_the_disk_refuses_is_counted_and_an_alarm(
