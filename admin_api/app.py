@@ -6,7 +6,7 @@ In: store, settings, clock. Out: a Flask application that has touched neither da
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_openapi3.openapi import OpenAPI
 
 from admin_api import (
@@ -34,6 +34,7 @@ from admin_api.bodies import ApiRequest, arrived, check_json
 from admin_api.context import EXTENSION, MAX_BODY, Area, Route, Services
 from admin_api.exposition import StoreCollector
 from admin_api.live.hub import HUB, Hub
+from admin_api.live.patience import KNOWN_S, PATIENCE, STRANGER_S, Patience
 from admin_api.metrics_page import MetricsPage
 from admin_api.openapi import blueprint, document, new_app, takes
 from admin_api.problems import install
@@ -73,13 +74,16 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, check_answers:
         store, settings, clock, Throttle(clock), networks(settings.api.trusted_proxies)
     )
     app.extensions[HUB] = Hub(store, clock, live_values.places(settings.api))
+    patience = app.extensions[PATIENCE] = Patience(clock)
     collector = StoreCollector(store, clock, settings.paths.root, settings.supervision)
     app.extensions[metrics.PAGE] = MetricsPage(collector, clock)
     areas = [area for area in AREAS if area is not docs.AREA or settings.api.docs]
     routes = _registered(app, areas)
     app.extensions[docs.DOCUMENT] = docs.Cached(lambda: document(areas, PREFIXES[""]))
     app.before_request(guard(routes))
+    app.before_request(lambda: patience.lasts(KNOWN_S) if "caller" in g else patience.hurries())
     app.before_request(_received(routes))
+    app.before_request(lambda: None if "caller" in g else patience.lasts(STRANGER_S))
     install(app)
     app.after_request(_marked)
     return app

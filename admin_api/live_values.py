@@ -14,6 +14,7 @@ from admin_api.auth import admit
 from admin_api.context import Area, Route, services
 from admin_api.live.events import KINDS
 from admin_api.live.hub import HUB, Hub, Subscriber
+from admin_api.live.patience import PATIENCE, Patience
 from admin_api.live.peer import Peer
 from admin_api.live.slots import Slots
 from admin_api.live.stream import stream
@@ -53,6 +54,7 @@ def _followed(uid: bytes | None, query: EventQuery) -> Response:
     hub, peer = cast("Hub", current_app.extensions[HUB]), Peer(request.environ)
     subscriber = Subscriber(uid, _kinds(query.kinds), peer.cut)
     hub.join(subscriber)
+    cast("Patience", current_app.extensions[PATIENCE]).lasts()  # who takes nothing is cut by the hub
     events: Iterator[bytes] = stream_with_context(stream(hub, subscriber, peer, services().clock, _is_allowed))
     response = Response(events, mimetype=MEDIA, headers={"X-Accel-Buffering": "no"})
     response.call_on_close(lambda: hub.leave(subscriber))  # also where it never began

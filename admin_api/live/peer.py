@@ -20,10 +20,11 @@ _ENDS: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLN
 class Peer:
     """The client of one request."""
 
-    def __init__(self, environment: Mapping[str, object]) -> None:
+    def __init__(self, environment: Mapping[str, object], *, watched: bool = True) -> None:
+        """``watched``: the kernel finds out when its host vanishes."""
         given = environment.get("gunicorn.socket")
         self._socket = given if isinstance(given, socket.socket) else None
-        if self._socket is not None:
+        if watched and self._socket is not None:
             _watch(self._socket)
 
     def is_gone(self) -> bool:

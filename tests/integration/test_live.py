@@ -18,6 +18,7 @@ from typing import Final, cast
 
 import pytest
 
+from admin_api.live.patience import HEAD_S
 from admin_api.live.peer import Peer
 from common.meter_state import MeterState
 from common.settings import load
@@ -170,6 +171,20 @@ def test_the_example_adds_a_meter_and_shows_what_it_measures(served: _Served) ->
     bad = run("a/b", "10.0.0.8")
     assert (bad.returncode, bad.stdout) == (2, "")
     assert "(name)" in bad.stderr
+
+
+@pytest.mark.slow
+def test_who_sends_half_a_request_keeps_nobody_else_out_for_long(served: _Served) -> None:
+    with ExitStack() as stack:
+        for _ in range(24):  # more than there are threads
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+            client.sendall(b"G")
+        began = time.monotonic()
+        wait_until(served.answers, HEAD_S + 15, "there is a thread again")
+        assert 0.5 * HEAD_S < time.monotonic() - began < HEAD_S + 15
+        client.settimeout(HEAD_S + 10)
+        with suppress(ConnectionError):
+            assert client.recv(1) == b""
 
 
 @pytest.mark.slow

@@ -1,13 +1,17 @@
 """Live values: what is told when, who is dropped, when a stream ends. No socket, no time that passes."""
 
 import json
+import math
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from admin_api.live.events import KEEP_ALIVE, KINDS, difference
 from admin_api.live.hub import MAX_WAITING, Hub, Subscriber, TooManyStreams
+from admin_api.live.patience import HEAD_S, KNOWN_S, LATE_S, Patience
 from admin_api.live.peer import Peer
 from admin_api.live.slots import Slots
 from admin_api.live.stream import CHECKED_S, KEEP_ALIVE_S, LASTS_S, stream
@@ -184,3 +188,65 @@ def test_places_end_with_who_holds_them() -> None:
     slots.give(0)
     slots.give(0)
     assert (slots.take(), slots.held) == (0, 2)
+
+
+class _Connection:
+    def __init__(self) -> None:
+        self.sock, self.client = socket.socketpair()
+
+    def is_cut(self) -> bool:
+        """Return whether the client sees the end."""
+        self.client.setblocking(False)
+        try:
+            return self.client.recv(1) == b""
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        self.sock.close()
+        self.client.close()
+
+
+@pytest.mark.parametrize(("lasts", "cut_after"), [(None, HEAD_S), (KNOWN_S, KNOWN_S), (math.inf, None)])
+def test_who_keeps_a_thread_waiting_is_cut(lasts: float | None, cut_after: float | None) -> None:
+    clock, connection = StillClock(), _Connection()
+    patience = Patience(clock)
+    patience.lasts(KNOWN_S)  # a thread of nobody
+    patience.began(connection)
+    if lasts is not None:
+        patience.lasts(lasts)
+    with closing(connection):
+        clock.sleep((cut_after or 10 * KNOWN_S) - 0.1)
+        patience.look()
+        assert not connection.is_cut()
+        clock.sleep(0.2)
+        patience.look()
+        assert (connection.is_cut(), patience.cut) == (cut_after is not None, int(cut_after is not None))
+
+
+def test_who_waited_for_a_thread_meanwhile_has_little_time_left() -> None:
+    clock, connection = StillClock(), _Connection()
+    patience = Patience(clock)
+    with closing(connection):
+        patience.noticed(connection)
+        clock.sleep(HEAD_S - LATE_S / 2)
+        patience.began(connection)
+        patience.lasts(KNOWN_S)
+        patience.hurries()
+        clock.sleep(LATE_S - 0.1)
+        patience.look()
+        assert not connection.is_cut()
+        clock.sleep(0.2)
+        patience.look()
+        assert connection.is_cut()
+
+
+def test_who_is_done_is_left_alone() -> None:
+    clock, connection = StillClock(), _Connection()
+    patience = Patience(clock)
+    with closing(connection):
+        patience.began(connection)
+        patience.ended()
+        clock.sleep(2 * HEAD_S)
+        patience.look()
+        assert not connection.is_cut()
