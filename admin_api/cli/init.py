@@ -6,6 +6,7 @@ names every default, and, when the store knows no token yet, the first admin tok
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,23 +15,32 @@ from typing import Final
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_pairs
 from common import settings as configuration
+from common.clock import SystemClock
 from common.paths import Paths
 from common.secret import Secret
 from common.settings import CONFIG_NAME, PREFIX, Settings
+from common.store.backup import NotWritten, Source
+from common.store.database import Database
 from common.store.engine import Store, open_store
 from common.store.model import Role
+from common.store.upgrading import save_before
 from common.vault import Vault
 
+BACKUPS: Final = "backups"
 FIRST_TOKEN: Final = "first token, made by meterctl init"  # noqa: S105  # a label
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A state directory ready for use. ``token``: made just now, None when there was one."""
+    """A state directory ready for use. ``token``: made just now, None when there was one.
+
+    ``saved``: where the store is as it was before it was upgraded, or why it is not; empty where it was not upgraded.
+    """
 
     settings: Settings
     store: Store
     token: Secret | None
+    saved: str = ""
 
 
 def prepare(state: str | None) -> Prepared:
@@ -38,6 +48,7 @@ def prepare(state: str | None) -> Prepared:
     settings = configuration.load(state)
     settings.paths.make()
     vault = Vault.create(settings.paths.master_key)
+    saved = _saved(settings)
     store = open_store(settings.store_url, vault)
     store.upgrade()
     config = settings.paths.root / CONFIG_NAME
@@ -45,7 +56,20 @@ def prepare(state: str | None) -> Prepared:
         config.write_text(template(), encoding="utf-8")
         config.chmod(0o600)
     token = None if any(found.revoked_at is None for found in store.tokens.list()) else _first_token(store)
-    return Prepared(settings, store, token)
+    return Prepared(settings, store, token, saved)
+
+
+def _saved(settings: Settings) -> str:
+    """Keep what an upgrade is about to change. One that cannot be kept is no reason to read no meters."""
+    database, root = Database(settings.store_url), settings.paths.root
+    config = Path(os.environ.get(f"{PREFIX}CONFIG") or root / CONFIG_NAME)
+    try:
+        path = save_before(Source(database, settings.paths.master_key, config), root / BACKUPS, SystemClock().wall_ms())
+    except (NotWritten, OSError) as error:
+        return f"the store was upgraded without a backup: {error}"
+    finally:
+        database.close()
+    return "" if path is None else f"the store was upgraded; as it was before: {path}"
 
 
 def _first_token(store: Store) -> Secret:
@@ -87,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = parser.parse_args(argv)
     prepared = prepare(words.state)
     prepared.store.close()
+    if prepared.saved:
+        sys.stderr.write(f"{prepared.saved}\n")
     root = prepared.settings.paths.root
     config = os.environ.get(f"{PREFIX}CONFIG") or str(root / CONFIG_NAME)
     token = None if prepared.token is None else prepared.token.reveal()

@@ -42,6 +42,8 @@ def run(state: str | None, *, with_embedded: bool, quiet: bool, clock: Clock) ->
             embedded.settle(prepared.settings, prepared.store, broker.protocol)
         prepared.store.close()
         settings = configuration.load(state)
+        if prepared.saved:
+            show_line(prepared.saved)
         stop = StopFlag()
         stop.install()
         product = Product(settings, clock)

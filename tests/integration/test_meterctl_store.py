@@ -108,7 +108,11 @@ def test_the_schema_goes_down_and_up_and_each_time_a_backup_is_made(state: Path)
     assert Path(str(told["backup"])).stat().st_mode & 0o777 == 0o600
     assert _json(state, "migrate", "--check", code=1)["from"] == "0001"
     assert _error(state, "migrate", "--to", "0815") == "no_such_revision"
-    _call(state, "init")
+    done = _call(state, "init")
+    (saved,) = (state / "backups").iterdir()
+    assert (saved.name[:20], saved.stat().st_mode & 0o777) == ("before-upgrade-0001-", 0o600)
+    assert str(saved).encode() in done.stderr
+    assert _call(state, "init").stderr == b""
     assert _json(state, "migrate", "--check")["steps"] == []
     assert len(json.loads(_call(state, "list", "--json").stdout)) == 1
 

@@ -21,6 +21,7 @@ from common.store.engine import Store, open_store
 from common.store.errors import StoreTooNew
 from common.store.migrations.upgrade import migrate
 from common.store.restoring import KeyMissing, StoreNotEmpty, key_of, rehearse, restore
+from common.store.upgrading import KEPT, save_before
 from common.vault import Vault
 from tests.support.installation import NOON_MS, StillClock, unresolved, wish
 from tests.support.stores import PASSWORD, fill, rows_of
@@ -133,6 +134,25 @@ def test_a_backup_of_an_older_schema_is_brought_up_and_of_a_newer_one_refused(un
     with pytest.raises(StoreTooNew, match="0099"):
         restore(Reader(newer), target, NOON_MS, force=True)
     target.database.close()
+
+
+def test_what_an_upgrade_will_change_is_kept_and_nothing_else_is(unmade_url: str, tmp_path: Path) -> None:
+    source, kept = _source(tmp_path, unmade_url), tmp_path / "backups"
+    assert save_before(source, kept, NOON_MS) is None, "there is nothing yet"
+    migrate(source.database, "0003")
+    before = rows_of(unmade_url)
+    made = [save_before(source, kept, NOON_MS + number) for number in range(KEPT + 2)]
+    assert sorted(kept.iterdir()) == made[-KEPT:]
+    migrate(source.database)
+    assert save_before(source, kept, NOON_MS + 9) is None, "there is nothing to do"
+    assert made[-1] is not None
+    assert {item.name for item in Reader(made[-1]).manifest.tables} == before.keys()
+    source.database.close()
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"\xa5" * 9000)
+    broken = Source(Database(f"sqlite:///{damaged}"), source.key, source.settings)
+    assert save_before(broken, kept, NOON_MS + 10) is None, "it is made anew, or refused"
+    broken.database.close()
 
 
 def test_a_backup_is_rehearsed_without_a_trace(made: Path, tmp_path: Path) -> None:
