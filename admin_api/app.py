@@ -30,7 +30,7 @@ from admin_api import (
 from admin_api.addresses import networks
 from admin_api.answers import NEWER
 from admin_api.auth import guard
-from admin_api.bodies import ApiRequest, arrived, check_json, check_place
+from admin_api.bodies import ApiRequest, arrived, check_json
 from admin_api.context import EXTENSION, MAX_BODY, Area, Route, Services
 from admin_api.exposition import StoreCollector
 from admin_api.live.hub import HUB, Hub
@@ -114,7 +114,6 @@ def _received(routes: Mapping[str, Route]) -> Callable[[], None]:
 
     def look() -> None:
         name = request.endpoint or ""
-        check_place()
         if request.args and name in bare:
             raise BadPayload(shown(next(iter(request.args))), "not a query parameter here; there are none")
         if name in json:

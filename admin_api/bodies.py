@@ -4,17 +4,14 @@ In: the request and its route's demands. Out: nothing; what is no JSON is refuse
 the forms would take it for an empty body.
 """
 
-from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from flask import Request, request
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from admin_api.schemas.refusals import shown
 from admin_api.schemas.shape import BadPayload
 from common.errors import Hopeless
 
-NUL: Final = "\0"  # PostgreSQL keeps none
 MAX_REASON: Final = 200  # characters of a parser's complaint that are told
 
 
@@ -55,27 +52,3 @@ def check_json(limit: int) -> None:
         raise BadBody(f"the body is not JSON: {str(error)[:MAX_REASON]}") from None
     if data is None or isinstance(data, str):  # the library would take null for no body, and read JSON inside a text
         raise BadPayload("body", f"an object was expected, not {'null' if data is None else 'str'}")
-    if any(NUL in text for text in _texts(data)):
-        raise BadPayload("body", "a text holds the character U+0000")
-
-
-def check_place() -> None:
-    """Look at path and query; raise 404 or BadPayload for what no row of a store can have or be asked for."""
-    if NUL in request.path:
-        raise NotFound
-    for name, value in request.args.items(multi=True):
-        if NUL in value:
-            raise BadPayload(shown(name), "holds the character U+0000")
-
-
-def _texts(data: object) -> Iterator[str]:
-    """Give all texts of JSON data, names too, however deep they lie."""
-    waiting = [data]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, str):
-            yield found
-        elif isinstance(found, dict):
-            waiting += [*found, *found.values()]
-        elif isinstance(found, list):
-            waiting += found

@@ -225,21 +225,3 @@ def test_the_catalogue_can_be_read(api: Api) -> None:
 def test_the_audit_names_the_token(api: Api) -> None:
     _add(api)
     assert api.store.audit.list()[0].actor == f"token 3 {Role.ADMIN}"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/api/login", {"name": "a\0", "password": "x"}, 422),
-        ("POST", "/api/tokens", {"role": "viewer", "label": "a\0b"}, 422),
-        ("PATCH", "/api/meters/sim-1", {"limits": {"a\0": 1}}, 422),
-        ("GET", "/api/meters?name=a%00", None, 422),
-        ("GET", "/api/meters/a%00b", None, 404),
-        ("GET", "/api/commands/%00", None, 404),
-    ],
-)
-def test_what_no_store_can_keep_does_not_get_there(
-    api: Api, method: str, path: str, body: dict[str, object] | None, status: int
-) -> None:
-    api.store.meters.add(wish(), "test")
-    assert api.call(method, path, json=body).status_code == status
