@@ -7,7 +7,7 @@ AuditRow values, newest first. Bounded by age and by number.
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
 
 from common.clock import Clock
 from common.redaction import redacted
@@ -16,6 +16,7 @@ from common.store.model import AuditFilter, AuditRow
 from common.store.tables import audit
 
 MAX_PAGE: Final = 1000
+UID_LENGTH: Final = 32  # of a meter, before its name in a line's subject
 
 
 class Audit:
@@ -78,7 +79,7 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     if wanted.actor:
         found.append(audit.c.actor == wanted.actor)
     if wanted.subject:
-        found.append(audit.c.subject == wanted.subject)
+        found.append(_is_about(wanted.subject))
     if wanted.action:
         family = f"{wanted.action}."
         found.append(or_(audit.c.action == wanted.action, audit.c.action.startswith(family, autoescape=True)))
@@ -87,3 +88,12 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     if wanted.until_ms is not None:
         found.append(audit.c.at_ms < wanted.until_ms)
     return found
+
+
+def _is_about(subject: str) -> ColumnElement[bool]:
+    """Return whether a line is about what a person names: all of its subject, or, of a meter, its uid or its name."""
+    named = and_(
+        audit.c.subject.endswith(f" {subject}", autoescape=True),
+        func.length(audit.c.subject) == UID_LENGTH + 1 + len(subject),  # the name as a whole: it may hold blanks
+    )
+    return or_(audit.c.subject == subject, audit.c.subject.startswith(f"{subject} ", autoescape=True), named)

@@ -18,7 +18,7 @@ from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchCommand, TooManyCommands, TooManyJobs
 from common.store.model import CommandRow, CommandState
-from common.store.tables import commands
+from common.store.tables import commands, meters
 
 MAX_UNFINISHED: Final = 16  # of one meter; it does one thing at a time
 MAX_JOBS: Final = 1000  # unfinished ones of the whole installation: a backfill for each meter
@@ -70,7 +70,8 @@ class Commands:
             connection.execute(insert(commands).values(**{name: getattr(row, name) for name in _COLUMNS}))
             if verb in NOTED:
                 told = row.arguments if verb in ONCE else {}
-                note(connection, now, actor, f"command.{verb}", meter_uid.hex(), {"command": number, **told})
+                about = _subject(connection, meter_uid)
+                note(connection, now, actor, f"command.{verb}", about, {"command": number, **told})
         return number
 
     def get(self, number: str) -> CommandRow:
@@ -207,7 +208,7 @@ def _note_ends(connection: Connection, *ended: ColumnElement[bool]) -> None:
     for row in connection.execute(select(commands).where(commands.c.verb.in_(ONCE), *ended)).mappings():
         outcome = {"command": row["id"], "state": row["state"], "error": row["error_kind"]}
         action = f"command.{row['verb']}.{'done' if row['state'] == CommandState.DONE else 'failed'}"
-        note(connection, row["finished_ms"], row["actor"], action, row["meter_uid"].hex(), outcome)
+        note(connection, row["finished_ms"], row["actor"], action, _subject(connection, row["meter_uid"]), outcome)
 
 
 def _note_late(connection: Connection, number: str, came: Mapping[str, object]) -> None:
@@ -216,7 +217,20 @@ def _note_late(connection: Connection, number: str, came: Mapping[str, object]) 
     for row in connection.execute(select(commands).where(*expired)).mappings():
         outcome = {"command": number, "state": row["state"], "late": came["state"], "error": came["error_kind"]}
         action = f"command.{row['verb']}.{'done' if came['state'] == CommandState.DONE else 'failed'}"
-        note(connection, cast("int", came["finished_ms"]), row["actor"], action, row["meter_uid"].hex(), outcome)
+        note(
+            connection,
+            cast("int", came["finished_ms"]),
+            row["actor"],
+            action,
+            _subject(connection, row["meter_uid"]),
+            outcome,
+        )
+
+
+def _subject(connection: Connection, meter_uid: bytes) -> str:
+    """Return whom a line of the audit is about, as other changes of a meter name it; of a scan there is no meter."""
+    name = connection.execute(select(meters.c.name).where(meters.c.uid == meter_uid)).scalar()
+    return meter_uid.hex() if name is None else f"{meter_uid.hex()} {name}"
 
 
 def _unfinished(connection: Connection, now: int, *where: ColumnElement[bool]) -> int:

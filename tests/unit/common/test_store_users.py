@@ -158,6 +158,13 @@ def test_every_change_of_people_stands_in_the_audit_without_a_hash(store: Store)
     assert "secret-hash" not in repr(rows)
 
 
+def test_the_audit_of_a_meter_is_found_by_its_uid_and_by_its_whole_name(store: Store) -> None:
+    meter = store.meters.add(wish("hall 2"), "t1")
+    store.commands.insert(meter.uid, "restart", actor="t1")
+    found = {word: store.audit.page(AuditFilter(subject=word))[1] for word in (meter.uid.hex(), "hall 2", "2", "hall")}
+    assert found == {meter.uid.hex(): 2, "hall 2": 2, "2": 0, "hall": 0}
+
+
 def test_the_audit_is_searched_by_who_what_and_when(store: Store, clock: StillClock) -> None:
     store.users.add("ann", Role.VIEWER, HASH, "t1")
     clock.sleep(60)

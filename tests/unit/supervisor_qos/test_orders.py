@@ -214,4 +214,4 @@ def test_what_changes_a_meter_stands_in_the_audit_before_and_after(
     ]
     assert rows[0].details == {"command": done, **target, "password": "********"}
     assert rows[3].details == {"command": lost, "state": "expired", "error": "command_expired"}
-    assert {row.subject for row in rows} == {meter.uid.hex()}
+    assert {row.subject for row in rows} == {f"{meter.uid.hex()} {meter.wish.name}"}
