@@ -12,7 +12,7 @@ import click
 from admin_api.cli.access import looked_at, opened, shared_options
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line
-from admin_api.cli.wished import is_as_wished
+from admin_api.cli.wished import SILENT_MS, is_as_wished
 from common.clock import SystemClock
 from common.meter_state import MeterState
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from common.store.model import ComponentRow
 
 COMPONENTS: Final = ("supervisor", "publisher")
-SILENT_MS: Final = 15_000  # each speaks once a second; supervisord has replaced a dead one well within this
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,13 @@ def show_error(error: BridgeError, *, as_json: bool) -> None:
         print(f"  {next_look}", file=sys.stderr)
 
 
+def show_silence(last_word_ms: int | None, now_ms: int) -> None:
+    """Say on standard error that what was shown is of a time gone by; nothing for None."""
+    if last_word_ms is not None:
+        age = age_text(last_word_ms, now_ms)
+        print(f"meterctl: the supervisor last spoke {age} ago: states are as they were then", file=sys.stderr)
+
+
 def show_failure(meter: str, verb: str, state: str, kind: str, detail: str) -> None:
     """Print on standard error what a worker answered instead of a result, and what to look at next."""
     print(f"{meter}: {verb} {state}: {kind}: {detail}", file=sys.stderr)

@@ -11,8 +11,8 @@ import click
 from admin_api.cli.access import looked_at, shared_options
 from admin_api.cli.named import meter_argument
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import age_text, show_json, show_line, show_pairs, value_text
-from admin_api.cli.wished import is_as_wished
+from admin_api.cli.output import age_text, show_json, show_line, show_pairs, show_silence, value_text
+from admin_api.cli.wished import is_as_wished, last_word_ms
 from admin_api.documents import alarm_document, latest_document, meter_document
 from common.clock import SystemClock
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 def status(meter_id: str, as_json: bool) -> int:
     """Show all that is known of one meter: its wish, its state, its three ages, its last values, its alarms.
 
-    Exit code 1 when it is not as it is wished.
+    Exit code 1 when it is not as it is wished, or the supervisor is silent, so that nobody knows.
     """
     with looked_at() as store:
         meter = store.meters.find(meter_id)
         state = store.states.get(meter.uid)
         latest = store.states.latest(meter.uid)
         alarms = [alarm for alarm in store.alarms.active() if alarm.meter_uid == meter.uid]
+        components = store.states.components()
     now = SystemClock().wall_ms()
+    silent = last_word_ms(components, now)
     if as_json:
         document = meter_document(meter, state) | {"latest": latest_document(latest), "metrics": dict(state.metrics)}
         document["facts"] = dict(state.facts)
@@ -41,7 +43,8 @@ def status(meter_id: str, as_json: bool) -> int:
     else:
         show_pairs(_described(meter, state, now))
         _show_rest(state, latest, alarms, now)
-    return Outcome.DONE if is_as_wished(meter, state) else Outcome.FAILED
+        show_silence(silent, now)
+    return Outcome.DONE if is_as_wished(meter, state) and silent is None else Outcome.FAILED
 
 
 def _protection(wish: "MeterWish") -> str:

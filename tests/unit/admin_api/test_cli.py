@@ -305,6 +305,15 @@ def test_a_meter_that_is_not_as_wished_ends_with_one(meterctl: Meterctl, store: 
     assert meterctl("status", "hall").code == 0
 
 
+def test_what_a_silent_supervisor_last_wrote_is_told_as_old(meterctl: Meterctl, store: Store) -> None:
+    meterctl("add", "hall", "--host", "192.0.2.1")
+    store.states.write([_active(store.meters.get(1).uid)])
+    store.states.write_component("supervisor", {}, 1_000)
+    for words, code in ((("status", "hall"), 1), (("list",), 0)):
+        ended = meterctl(*words)
+        assert (ended.code, "the supervisor last spoke" in ended.err) == (code, True)
+
+
 def test_follow_shows_each_reading_once(meterctl: Meterctl, store: Store) -> None:
     meterctl("add", "hall", "--host", "192.0.2.1")
     uid = store.meters.get(1).uid
