@@ -10,12 +10,12 @@ from typing import Final
 from admin_api.documents import Document, iso
 from common.catalogue import model
 from common.command import BACKFILL, DISCOVER, LONG_S, SCAN, SYSTEM_UID
-from common.progress import parse
+from common.progress import Progress, parse
 from common.scan_plan import BadScan, plan
 from common.settings import ScanSettings
 from common.store.engine import Store
 from common.store.errors import BadWish
-from common.store.model import CommandRow, Meter
+from common.store.model import CommandRow, CommandState, Meter
 
 KNOWN: Final = "generic"  # the model whose measurements are looked for
 
@@ -46,9 +46,15 @@ def order_scan(store: Store, settings: ScanSettings, ranges: Sequence[str], port
     return store.commands.insert(SYSTEM_UID, SCAN, arguments=arguments, actor=actor, timeout_s=LONG_S[SCAN])
 
 
+def progress_of(job: CommandRow) -> Progress:
+    """Return how far a job is; of one that is done all of it: what it said last is older than its result."""
+    found = parse(job.progress)
+    return Progress(found.total, found.total) if job.state is CommandState.DONE else found
+
+
 def job_document(job: CommandRow) -> Document:
     """Return a job: what was asked, how far it is, what became of it."""
-    found = parse(job.progress)
+    found = progress_of(job)
     told = {"done": found.done, "total": found.total, "fraction": found.fraction, "text": found.text}
     arguments = {} if job.verb == DISCOVER else dict(job.arguments)  # what a discovery looks for is the catalogue's
     return {

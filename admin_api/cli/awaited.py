@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_failure, show_line
 from admin_api.cli.progress import Tell, progress
+from admin_api.ordered import progress_of
 from common.clock import SystemClock
-from common.progress import parse
 
 if TYPE_CHECKING:
     from common.store.engine import Store
@@ -35,7 +35,7 @@ def _watched(store: "Store", number: str, timeout_s: float, tell: Tell) -> "Comm
     limit = clock.monotonic() + timeout_s
     while True:
         row = store.commands.job(number)
-        found = parse(row.progress)
+        found = progress_of(row)
         tell(found.done, told_of(row), total=found.total or None)
         if row.finished_ms is not None or clock.monotonic() > limit:
             return row
@@ -44,7 +44,7 @@ def _watched(store: "Store", number: str, timeout_s: float, tell: Tell) -> "Comm
 
 def told_of(row: "CommandRow") -> str:
     """Return how far a job is, in words; empty before it says so."""
-    found = parse(row.progress)
+    found = progress_of(row)
     return f"{found.done}/{found.total} {found.text}".rstrip() if found.total else found.text
 
 

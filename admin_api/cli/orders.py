@@ -12,7 +12,7 @@ from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.flags import timeout_option
 from admin_api.cli.named import meters_argument
 from admin_api.cli.outcome import Outcome
-from admin_api.cli.output import show_error, show_failure, show_json, show_line, show_pairs, value_text
+from admin_api.cli.output import show_error, show_failure, show_json, show_line, show_pairs, time_text, value_text
 from admin_api.cli.running import refuse_without
 from common.clock import SystemClock
 from common.errors import Again, Hopeless
@@ -155,9 +155,16 @@ def ended(store: "Store", number: str, timeout_s: float) -> "CommandRow":
 
 
 def _flat(values: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a result, by their path."""
+    """Yield the leaves of a result, by their path; a measured value with its unit, a moment as people write it."""
+    units = values.get("units")
     for name, value in values.items():
-        if isinstance(value, Mapping):
+        if name == "units":
+            continue
+        if name == "values" and isinstance(value, Mapping) and isinstance(units, Mapping):
+            yield from ((f"{prefix}{key}", f"{value_text(each)} {units.get(key, '')}") for key, each in value.items())
+        elif name == "ts_ms" and isinstance(value, int):
+            yield f"{prefix}at", time_text(value)
+        elif isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value_text(value)

@@ -49,6 +49,14 @@ def test_a_scan_is_ordered_shown_and_cancelled_as_often_as_one_likes(api: Api) -
     assert document(api.call("DELETE", f"/api/jobs/{number}", role=Role.OPERATOR))["state"] == "cancelled"
 
 
+def test_a_job_that_is_done_is_done_as_a_whole(api: Api, meter: Meter) -> None:
+    number = str(order(api, f"/meters/{meter.id}/discover")["id"])
+    api.store.commands.dispatched(number)
+    api.store.commands.advance(number, "0/40 requests")
+    api.store.commands.finish(number, ok=True, result={"objects_count": 1})
+    assert api.get(f"/api/jobs/{number}")["progress"] == {"done": 40, "total": 40, "fraction": 1.0, "text": ""}
+
+
 def test_a_discovery_and_a_backfill_are_ordered_of_a_meter(api: Api, meter: Meter) -> None:
     discovery = order(api, f"/meters/{meter.id}/discover")
     assert (discovery["verb"], discovery["meter_uid"]) == (DISCOVER, meter.uid.hex())
