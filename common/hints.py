@@ -51,6 +51,7 @@ HINTS: Final[Mapping[str, str]] = {
     "no_answer": "`meterctl health` tells who is silent, `meterctl logs ID` what the worker says",
     "no_such_meter": "`meterctl list` shows names, numbers, and with --json uids",
     "no_such_alarm": "`meterctl alarms list --all` shows the numbers",
+    "no_such_command": "`meterctl jobs` shows the ids of jobs",
     "no_such_token": "`meterctl token list` shows the numbers",
     "revision_conflict": "somebody changed it meanwhile: look again (`meterctl status ID`), then repeat",
     "line_taken": "if a converter serves both: --line-mode shared on both meters",

@@ -86,7 +86,7 @@ class Paths:
 
     def make(self) -> None:
         """Create every directory, private to this user; raise UnsafeDirectory where one is not."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there keeps its mode: it may be shared
         for path in (
             self.outbox,
             self.journal,

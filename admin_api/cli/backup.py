@@ -52,7 +52,7 @@ def backup(file: str, with_key: bool, quick: bool, force: bool, as_json: bool) -
     if path.exists() and not force:
         raise FileExists(f"{path}: is there already; --force replaces it")
     made = path.with_name(f".{path.name}.made")  # until it was tried: what has the name meanwhile is kept
-    telling = progress("backup", quiet=as_json)
+    telling = progress("backup", quiet=as_json or not sys.stderr.isatty())  # a job at night is to write no letter
     with rotating(found.paths), source_of(found) as source, telling as tell:
         try:
             reader = write(

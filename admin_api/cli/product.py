@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -115,6 +116,7 @@ class Product:
         lost = leftovers.end(self._socket, self._clock)
         if self._child is not None:
             _empty(self._settings.paths)
+            _leave(self._settings.paths)
         return lost
 
     def _stop_programs(self) -> None:
@@ -169,3 +171,10 @@ def _empty(paths: Paths) -> None:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+
+def _leave(paths: Paths) -> None:
+    """Remove the directory of the sockets where it is one of its own in /tmp: nobody else would ever do it."""
+    if paths.sockets != paths.run:
+        with suppress(OSError):  # somebody put a file there meanwhile: it is made private again at the next start
+            paths.sockets.rmdir()

@@ -108,7 +108,7 @@ def _step(row: Row, meter: Meter | None, mode: Mode) -> Step:
         return Step(row.number, wish.name, Outcome.UNCHANGED, meter)
     if mode is Mode.CREATE:
         named = ", ".join(changed)
-        return _refused(row, BadPayload("name", f"there is such a meter, with another {named}; mode=upsert changes it"))
+        return _refused(row, BadPayload("name", f"there is such a meter, with another {named}; upsert changes it"))
     return Step(row.number, wish.name, Outcome.UPDATED, meter, wish, changed)
 
 

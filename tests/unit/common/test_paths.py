@@ -47,3 +47,9 @@ def test_a_long_path_has_its_sockets_elsewhere_always_at_the_same_place() -> Non
     assert len(str(one.sockets)) + len("/supervisord.sock.12345") <= MAX_SOCKET_PATH
     assert one.sockets == Paths(one.root).sockets
     assert one.sockets != other.sockets
+
+
+def test_a_state_directory_that_we_make_is_closed_to_others(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "state")
+    paths.make()
+    assert paths.root.stat().st_mode & 0o777 == 0o700
