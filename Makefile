@@ -2,7 +2,7 @@
 # `make test` as root installs the Debian packages its tests need. What is downloaded comes from PyPI (and Debian) alone.
 
 API_CASES ?= 20000
-STATE ?= state
+STATE ?= $(or $(DLMS_BRIDGE_STATE),state)
 PYTHON ?=
 FUZZ_INPUTS ?= 200000
 FUZZ_SECONDS ?= 120
@@ -34,7 +34,7 @@ TOGETHER := tests/integration tests/faults tests/system
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make run      live readings of three simulated meters at a broker of its own; Ctrl-C stops all of it"
+	@echo "make run      live readings of three simulated meters at a broker of its own; Ctrl-C stops all of it (STATE)"
 	@echo "make test     the gate and every test; as root it installs the Debian packages that the tests need"
 	@echo "make check    the fast gate: ruff, mypy, import contracts, unit, property and house tests"
 	@echo "make system   the tests of the whole product under supervisord, with kills"
