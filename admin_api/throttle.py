@@ -51,10 +51,13 @@ class Throttle:
         self._salt = os.urandom(16)  # nobody outside can choose names that fall together
         self._threads = threading.Lock()
 
-    def take(self, kind: str, name: str, per_minute: float) -> float:
-        """Count a request; return 0, or how long to wait before the next is taken (it was not counted then)."""
+    def take(self, kind: str, name: str, per_minute: float, burst_s: float = BURST_S) -> float:
+        """Count a request; return 0, or how long to wait before the next is taken (it was not counted then).
+
+        As many as come in ``burst_s`` at this rate may come at once.
+        """
         now, apart = self._now(), 60.0 / per_minute
-        burst = max(apart, BURST_S)
+        burst = max(apart, burst_s)
         with self._entry(kind, name, now) as entry:
             arrival = max(entry.value, now)
             if arrival - now > burst - apart:

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from admin_api import passwords
-from admin_api.auth import RATE
+from admin_api.auth import ALWAYS_TOLD_PER_MINUTE, DAY_S, RATE
 from admin_api.throttle import FAILURES, FIRST_BLOCK_S
 from common.secret import Secret
-from common.store.model import Role
+from common.store.model import AuditFilter, Role
 from tests.support.installation import Api, document, serving, wish
 
 PASSWORD = "a sentence of words"
@@ -100,6 +100,18 @@ def test_a_name_is_guarded_over_all_addresses_and_a_success_forgives_it(tmp_path
         actors = {row.actor for row in api.store.audit.list() if row.action == "login.failed"}
         assert "address 192.0.2.0" in actors
         assert len(actors) <= 6  # and of all addresses together no faster than the audit can bear
+
+
+def test_whoever_has_many_addresses_does_not_push_the_others_out_of_the_audit(tmp_path: Path) -> None:
+    with serving(tmp_path, {"DLMS_BRIDGE_API_TRUSTED_PROXIES": "127.0.0.1"}) as api:
+        most = int(DAY_S / 60 * ALWAYS_TOLD_PER_MINUTE)
+        for number in range(2 * most):
+            headers = bearer("dbt_" + "x" * 43) | {"X-Forwarded-For": f"10.0.{number // 250}.{number % 250}"}
+            api.call("GET", "/api/meters", role=None, headers=headers)
+            api.clock.sleep(3.0)
+        rows, told = api.store.audit.page(AuditFilter(action="token.refused"))
+        assert rows
+        assert most <= told <= most + 2 * most * 3 / 60 * ALWAYS_TOLD_PER_MINUTE + 1
 
 
 def test_what_an_address_says_of_itself_is_not_believed(api: Api) -> None:
