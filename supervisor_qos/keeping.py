@@ -17,12 +17,29 @@ from supervisor_qos.folding import Folding, Names
 
 BATCH: Final = 50  # rows at a time, each of which is three in the store: some 18 ms, the write lock is held for 2
 DOUBT_MS: Final = 86_400_000  # a clock that is not synchronised by then will not be
+SET_MS: Final = 60_000  # no clock runs so wrong between two looks, a minute apart
 MAX_WAITING: Final = 10_000  # rows, 3 kB each: ten minutes of 1000 meters
 
 
-def may_forget(*, synchronised: bool, ran_ms: int) -> bool:
-    """Return whether the clock says what is old; after a boot it may stand in another year: doubted for a day."""
-    return synchronised or ran_ms >= DOUBT_MS
+@dataclass(slots=True)
+class Doubt:
+    """Whether the clock says what is old: after a boot, or when it was set, it may stand in another year."""
+
+    _offset_ms: int | None = None
+    _since_ms: int = 0
+
+    def was_set(self, wall_ms: int, boot_ms: int) -> bool:
+        """Return whether the wall clock was set since the last look; of before the first nothing is known: it was."""
+        offset_ms = wall_ms - boot_ms
+        known_ms, self._offset_ms = self._offset_ms, offset_ms
+        if known_ms is not None and abs(offset_ms - known_ms) < SET_MS:
+            return False
+        self._since_ms = boot_ms
+        return True
+
+    def may_forget(self, boot_ms: int, *, synchronised: bool) -> bool:
+        """Return whether what looks old is old; a clock that nobody keeps is doubted for a day."""
+        return synchronised or boot_ms - self._since_ms >= DOUBT_MS
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from supervisor_qos.alarm_notes import AlarmNotes
 from supervisor_qos.episodes import View
 from supervisor_qos.health import Health
 from supervisor_qos.judged import Judged
-from supervisor_qos.keeping import Keeping, may_forget
+from supervisor_qos.keeping import Doubt, Keeping
 from supervisor_qos.ledger import Ledger, Start
 from supervisor_qos.measuring import Look, Measuring
 from supervisor_qos.observer import Observer
@@ -99,6 +99,7 @@ class Loop:
     starts: list[tuple[Start, int]] = field(default_factory=list)
     restored: str = ""
     measuring: Measuring = field(default_factory=Measuring)
+    doubt: Doubt = field(default_factory=Doubt)
     shares: Shares = field(default_factory=Shares)
     tidy: Callable[[], None] = lambda: None
 
@@ -234,8 +235,10 @@ class Loop:
         return self.parts.store.history.trim(self.parts.clock.wall_ms())
 
     def _trim(self, name: str, forget: Callable[[], bool]) -> None:
-        ran_ms = self.last_turn_ms - self.started_ms
-        if may_forget(synchronised=self.clock_synchronised, ran_ms=ran_ms) and forget():
+        boot_ms = self.parts.clock.boottime_ms()
+        if self.doubt.was_set(self.parts.clock.wall_ms(), boot_ms):
+            self._look_at_clock()
+        if self.doubt.may_forget(boot_ms, synchronised=self.clock_synchronised) and forget():
             self.due[name] = 0  # a batch at each turn: nobody waits long for the store
 
     def _look_at_processes(self) -> None:

@@ -10,7 +10,7 @@ from common.store.engine import Store
 from common.store.errors import StoreUnavailable
 from supervisor_qos import keeping
 from supervisor_qos.folding import LATE_MS, Folding, Names
-from supervisor_qos.keeping import BATCH, DOUBT_MS, Keeping, may_forget
+from supervisor_qos.keeping import BATCH, DOUBT_MS, SET_MS, Doubt, Keeping
 from tests.support.installation import NOON_MS
 
 MINUTE_MS = 60_000
@@ -73,9 +73,23 @@ def test_rows_wait_for_a_store_that_is_away_and_the_oldest_of_too_many_go(
 
 
 def test_a_clock_that_is_not_synchronised_does_not_say_what_is_old_until_a_day_has_passed() -> None:
-    assert may_forget(synchronised=True, ran_ms=0)
-    assert not may_forget(synchronised=False, ran_ms=DOUBT_MS - 1)
-    assert may_forget(synchronised=False, ran_ms=DOUBT_MS)
+    doubt, began_ms = Doubt(), 5000
+    assert doubt.was_set(NOON_MS, began_ms)
+    assert doubt.may_forget(began_ms, synchronised=True)
+    assert not doubt.may_forget(began_ms + DOUBT_MS - 1, synchronised=False)
+    assert doubt.may_forget(began_ms + DOUBT_MS, synchronised=False)
+
+
+def test_a_clock_that_somebody_set_is_doubted_again() -> None:
+    for step_ms in (10 * 365 * DOUBT_MS, -DOUBT_MS, SET_MS):
+        doubt, now_ms = Doubt(), 2 * DOUBT_MS
+        doubt.was_set(NOON_MS, 0)
+        assert not doubt.was_set(NOON_MS + now_ms + SET_MS - 1, now_ms), "it runs a little wrong"
+        assert doubt.may_forget(now_ms, synchronised=False)
+        assert doubt.was_set(NOON_MS + now_ms + SET_MS - 1 + step_ms, now_ms)
+        assert not doubt.may_forget(now_ms, synchronised=False)
+        assert doubt.may_forget(now_ms, synchronised=True)
+        assert doubt.may_forget(now_ms + DOUBT_MS, synchronised=False)
 
 
 class Away:
