@@ -38,12 +38,17 @@ from common.store.errors import BadWish
 from common.store.model import AuditFilter, AuditRow, Role, TokenRow, UserRow
 
 DAY_MS: Final = 86_400_000
-BY_ADDRESS, BY_NAME = "login of address", "login of name"
+BY_ADDRESS, BY_NAME, LOGINS = "login of address", "login of name", "login"
+LOGINS_PER_MINUTE: Final = 6.0  # of one person: each is a line of the audit, which pushes out an older one
+LOGINS_BURST_S: Final = 600.0  # sixty at once
 
 
 def login(body: Credentials) -> Response:
     """Begin a session; its text is shown this once."""
     user = _proven(body.name, Secret(body.password))
+    wait = services().throttle.take(LOGINS, user.name, LOGINS_PER_MINUTE, LOGINS_BURST_S)
+    if wait:
+        raise TooOften("more logins than a person needs: a session lasts for hours", wait)
     session, text = services().store.sessions.create(user, f"user {user.name}")
     made = {"token": text.reveal(), "name": user.name, "role": user.role, "expires_at": iso(session.expires_at)}
     return answer(made)

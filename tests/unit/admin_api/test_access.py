@@ -114,6 +114,15 @@ def test_whoever_has_many_addresses_does_not_push_the_others_out_of_the_audit(tm
         assert most <= told <= most + 2 * most * 3 / 60 * ALWAYS_TOLD_PER_MINUTE + 1
 
 
+def test_a_person_logs_in_as_often_as_people_do(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "belongs", lambda *_: True)
+    met = ["token" in log_in(api) for _ in range(62)]
+    assert met == [True] * 60 + [False] * 2
+    assert log_in(api)["kind"] == "too_often"
+    api.clock.sleep(10.0)
+    assert "token" in log_in(api)
+
+
 def test_what_an_address_says_of_itself_is_not_believed(api: Api) -> None:
     for number in range(FAILURES):
         log_in(api, f"guess{number}", **{"X-Forwarded-For": f"192.0.2.{number}"})
