@@ -59,8 +59,8 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret_attribute(class_id: int, attribute: int) -> bool:
-    """Return whether an attribute of a meter's object holds a secret."""
-    return attribute in ATTRIBUTES.get(class_id, ())
+    """Return whether an attribute of a meter's object holds a secret; 0 is all of them together."""
+    return attribute in ATTRIBUTES.get(class_id, ()) or (attribute == 0 and class_id in ATTRIBUTES)
 
 
 def is_secret_method(class_id: int, method: int) -> bool:

@@ -115,6 +115,7 @@ def test_nothing_is_sent_where_there_is_no_link_and_after_the_deadline(tmp_path:
         ("relay", {"operation": "explode"}, "bad_order"),
         ("relay", {}, "bad_order"),
         ("set", {"class": 15, "obis": "0-0:40.0.0", "attribute": 7, "value": "octet-string:00"}, "secret_object"),
+        ("set", {"class": 15, "obis": "0-0:40.0.0", "attribute": 0, "value": "octet-string:00"}, "secret_object"),
         ("set", {"class": 45, "obis": "0-0:25.4.0", "attribute": 3, "value": "octet-string:00"}, "secret_object"),
         ("action", {"class": 64, "obis": "0-0:43.0.0", "method": 2, "value": "octet-string:00"}, "secret_object"),
         ("action", {"class": 15, "obis": "0-0:40.0.0", "method": 2, "value": "octet-string:00"}, "secret_object"),
