@@ -79,7 +79,7 @@ class History:
         with self._database.begin(Way.READ) as connection:
             marks = _marks(connection, wanted, from_ms, to_ms)
             for start in range(0, len(marks), CHUNK):
-                found += _look_up(connection, wanted, marks[start : start + CHUNK], uid)
+                found += self._sound(_look_up(connection, wanted, marks[start : start + CHUNK], uid))
                 if len(found) >= limit:
                     break
         return found[:limit]
@@ -167,9 +167,9 @@ def _edge(connection: Connection, resolution_s: int, *, newest: bool) -> int | N
     return None if found is None else int(found)
 
 
-def _look_up(connection: Connection, resolution_s: int, marks: range, uid: bytes) -> list[HistoryRow]:
+def _look_up(connection: Connection, resolution_s: int, marks: range, uid: bytes) -> Sequence[RowMapping]:
     here = and_(table.c.resolution_s == resolution_s, table.c.at_ms.in_(marks), table.c.uid == uid)
-    return [_row(row) for row in connection.execute(select(table).where(here).order_by(table.c.at_ms)).mappings()]
+    return connection.execute(select(table).where(here).order_by(table.c.at_ms)).mappings().all()
 
 
 def _row(values: RowMapping) -> HistoryRow:

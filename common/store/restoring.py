@@ -8,7 +8,7 @@ happens in one transaction, after the old store was written to a backup of its o
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, MetaData, func, inspect, select, update
+from sqlalchemy import Connection, MetaData, delete, func, inspect, select, update
 
 from common.errors import Hopeless
 from common.store import safekeeping
@@ -18,7 +18,7 @@ from common.store.content import REVISIONS, load
 from common.store.database import Database, Way
 from common.store.errors import NoSuchRevision, StoreDamaged, StoreTooNew
 from common.store.migrations.upgrade import HEAD, move, revisions
-from common.store.tables import SEALED, metadata, meters
+from common.store.tables import SEALED, metadata, meters, sessions
 from common.vault import KEY_SIZE, key_id, read_key
 
 
@@ -132,6 +132,7 @@ def _fill(connection: Connection, reader: Reader, *, without_secrets: bool) -> d
     if counts != wanted:
         raise BadBackup(f"{min(wanted.items() ^ counts.items())[0]}: not as many rows as the manifest says")
     move(connection, HEAD)
+    connection.execute(delete(sessions))  # who was logged in then may have been shut out since
     if without_secrets:
         for name, (_, fields) in SEALED.items():
             connection.execute(update(metadata.tables[name]).values(dict.fromkeys(fields, b"")))

@@ -20,6 +20,7 @@ from common.store.database import Database, Way
 from common.store.engine import Store, open_store
 from common.store.errors import StoreTooNew
 from common.store.migrations.upgrade import migrate
+from common.store.model import Role
 from common.store.restoring import KeyMissing, StoreNotEmpty, key_of, rehearse, restore
 from common.store.upgrading import KEPT, save_before
 from common.vault import Vault
@@ -60,6 +61,24 @@ def test_every_row_comes_back_on_the_same_and_on_the_other_database(
     tables = [name for name in again.manifest.checksums if name.startswith("tables/")]
     first = Reader(made).manifest.checksums
     assert {name: again.manifest.checksums[name] for name in tables} == {name: first[name] for name in tables}
+    target.database.close()
+
+
+def test_people_come_back_and_who_was_logged_in_does_not(
+    store: Store, store_url: str, unmade_url: str, tmp_path: Path
+) -> None:
+    ann = store.users.add("ann", Role.VIEWER, "a hash", "test")
+    _, session = store.sessions.create(ann, "ann")
+    source = _source(tmp_path, store_url)
+    write(source, tmp_path / "people.tar", NOON_MS)
+    source.database.close()
+    target = _source(tmp_path, unmade_url)
+    restore(Reader(tmp_path / "people.tar"), target, NOON_MS, force=False)
+    restored = open_store(unmade_url, Vault.load(target.key), clock=StillClock(), resolve_hosts=unresolved)
+    assert restored.users.find("ann").name == "ann"
+    assert store.sessions.verify(session.reveal()) is not None
+    assert restored.sessions.verify(session.reveal()) is None
+    restored.close()
     target.database.close()
 
 

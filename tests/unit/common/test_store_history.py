@@ -118,6 +118,8 @@ def test_a_row_that_was_damaged_begins_anew_and_stops_nobody(kept: History, data
     kept.add([_row(NOON_MS, 1.0), _row(NOON_MS, 2.0, B)])
     with database.begin(Way.STATE) as connection:
         connection.execute(update(readings_history).where(readings_history.c.uid == A).values(packed=FORMAT + b"\xff"))
+    assert [len(kept.between(uid, MIDNIGHT_MS, NOON_MS + 1, 60)) for uid in (A, B)] == [0, 1], "it is left out"
+    kept.unreadable = 0
     kept.add([_row(NOON_MS, 3.0), _row(NOON_MS, 4.0, B)])
     assert kept.unreadable == len(RESOLUTIONS_S)
     for seconds in RESOLUTIONS_S:
