@@ -11,6 +11,7 @@ from tests.support.system import System
 from tests.support.waiting import wait_until
 
 BACK_S = 30.0
+ENDURING = 3  # two workers and the publisher
 GARBAGE = b"\x5a" * 8192
 
 
@@ -40,6 +41,9 @@ def _damage(system: System, how: str) -> None:
 def test_a_store_that_is_damaged_while_everything_runs_comes_back_with_its_wishes(tmp_path: Path) -> None:
     with System(tmp_path, meters=2) as system:
         system.wait_for_readings()
+        wait_until(
+            lambda: len(_workers(system)) == ENDURING, BACK_S, "all workers and the publisher to count as running"
+        )
         workers, wishes = _workers(system), _wishes(system)
         for how in ("overwritten", "deleted"):
             supervisor = system.pid_of("supervisor_qos")

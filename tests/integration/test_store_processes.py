@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,16 @@ def _open(directory: Path, url: str) -> Store:
 
 
 def _upgrade(directory: Path, url: str) -> int:
-    store = _open(directory, url)
-    store.upgrade()
-    return store.wishes_version()
+    with closing(_open(directory, url)) as store:
+        store.upgrade()
+        return store.wishes_version()
 
 
 def _write(directory: Path, url: str, number: int) -> None:
-    store = _open(directory, url)
-    for turn in range(ROUNDS):
-        store.meters.add(wish(f"m-{number}-{turn}", port=1000 + number * ROUNDS + turn), f"writer {number}")
-        store.states.write([MeterStateRow(bytes(15) + bytes([number]))])
+    with closing(_open(directory, url)) as store:
+        for turn in range(ROUNDS):
+            store.meters.add(wish(f"m-{number}-{turn}", port=1000 + number * ROUNDS + turn), f"writer {number}")
+            store.states.write([MeterStateRow(bytes(15) + bytes([number]))])
 
 
 def test_eight_processes_upgrade_at_once(tmp_path: Path, url: str) -> None:
