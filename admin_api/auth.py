@@ -10,18 +10,23 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, cast
+from urllib.parse import urlsplit
 
 from flask import g, request
 from werkzeug.exceptions import NotFound
 
 from admin_api import addresses
 from admin_api.context import Route, services
+from admin_api.listening import is_loopback
 from common.errors import Again, Barred
 from common.store.model import Role, UserRow
 
 SCHEME: Final = "bearer "
 RANK: Final[Mapping[Role, int]] = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
-PROXY_HEADERS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+PROXY_HEADERS: Final = (
+    *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"),
+    *("CF-Connecting-IP", "True-Client-IP", "X-Client-IP"),
+)
 RATE, BAD_TOKENS, TOLD = "rate", "bad tokens", "told"  # what is counted of a name in the throttle
 TOLD_PER_MINUTE: Final = 1.0  # lines of the audit of one address
 ALL_TOLD_PER_MINUTE: Final = 30.0  # of all addresses together: whoever has many of them fills the audit no faster
@@ -136,11 +141,15 @@ def tell(action: str, subject: str, details: Mapping[str, object]) -> None:
 
 
 def metrics_are_open() -> bool:
-    """Return whether the metrics page may be had without a token: by setting, from this host, by no proxy."""
+    """Return whether the metrics page may be had without a token: by setting, from this host, by no proxy.
+
+    Nor by another name than this host's own: a page in a browser of this host could ask by one that it lets point here.
+    """
     if not services().settings.api.open_metrics or any(name in request.headers for name in PROXY_HEADERS):
         return False
     try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+        named = urlsplit(f"//{request.host}").hostname or ""
+        return is_loopback(named) and ipaddress.ip_address(request.remote_addr or "").is_loopback
     except ValueError:
         return False
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.app import AREAS, PREFIXES
-from admin_api.auth import RANK
+from admin_api.auth import PROXY_HEADERS, RANK
 from admin_api.context import Route
 from common.store.model import MeterStateRow, Role, Severity
 from tests.support.installation import Api, document, serving, wish
@@ -129,8 +129,12 @@ def test_a_revoked_token_is_401_at_once(api: Api) -> None:
 
 def test_the_metrics_page_is_open_to_this_host_by_setting_only(api: Api, tmp_path: Path) -> None:
     assert api.call("GET", "/metrics", role=None).status_code == 200
-    for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
+    for name in PROXY_HEADERS:
         assert api.call("GET", "/metrics", role=None, headers={name: "x"}).status_code == 401
+    for host in ("127.0.0.1:5001", "[::1]:5001", "localhost"):
+        assert api.call("GET", "/metrics", role=None, headers={"Host": host}).status_code == 200
+    for host in ("elsewhere.example", "127.0.0.1.example:5001", "192.0.2.1", "[", "x@127.0.0.1"):
+        assert api.call("GET", "/metrics", role=None, headers={"Host": host}).status_code == 401, host
     elsewhere = api.app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     assert elsewhere.status_code == 401
     other = tmp_path / "other"
