@@ -16,10 +16,11 @@ from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_pairs
 from common import settings as configuration
 from common.clock import SystemClock
+from common.errors import BridgeError
 from common.paths import Paths
 from common.secret import Secret
 from common.settings import CONFIG_NAME, PREFIX, Settings
-from common.store.backup import NotWritten, Source
+from common.store.backup import Source
 from common.store.database import Database
 from common.store.engine import Store, open_store
 from common.store.model import Role
@@ -65,7 +66,7 @@ def _saved(settings: Settings) -> str:
     config = Path(os.environ.get(f"{PREFIX}CONFIG") or root / CONFIG_NAME)
     try:
         path = save_before(Source(database, settings.paths.master_key, config), root / BACKUPS, SystemClock().wall_ms())
-    except (NotWritten, OSError) as error:
+    except (BridgeError, OSError) as error:
         return f"the store was upgraded without a backup: {error}"
     finally:
         database.close()

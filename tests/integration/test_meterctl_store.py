@@ -113,6 +113,12 @@ def test_the_schema_goes_down_and_up_and_each_time_a_backup_is_made(state: Path)
     assert (saved.name[:20], saved.stat().st_mode & 0o777) == ("before-upgrade-0001-", 0o600)
     assert str(saved).encode() in done.stderr
     assert _call(state, "init").stderr == b""
+    _json(state, "migrate", "--to", "0003")
+    saved.unlink()
+    saved.parent.rmdir()
+    saved.parent.write_text("in the way")
+    assert b"upgraded without a backup" in _call(state, "init").stderr
+    saved.parent.unlink()
     assert _json(state, "migrate", "--check")["steps"] == []
     assert len(json.loads(_call(state, "list", "--json").stdout)) == 1
 
