@@ -65,6 +65,7 @@ class HdlcDecoder:
             if isinstance(found, Frame):
                 frames.append(found)
                 at = flag + frame_octets(buffer, flag)  # its closing flag may open the next
+                at -= buffer[at - 1] == FLAG  # so may its FCS, where its own closing flag was lost
             elif isinstance(found, int):
                 self._needed = found
                 at = flag

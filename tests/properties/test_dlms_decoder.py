@@ -79,6 +79,14 @@ def test_noise_between_frames_costs_none(frames: list[Frame], noises: list[bytes
     assert is_within(frames, all_of(pieces(stream, cuts)))
 
 
+def test_a_frame_whose_check_sequence_ends_like_a_flag_and_whose_flag_is_lost_costs_no_other() -> None:
+    first = Frame(Address(314, 427, 4), Address(36, None, 1), 144, b"")
+    second = Frame(Address(0, None, 1), Address(0, None, 1), 0, b"")
+    octets = first.to_bytes()
+    assert octets[-2:] == b"~~"
+    assert all_of([octets[:-2] + second.to_bytes()]) == [first, second]
+
+
 @given(st.data(), st.lists(FRAMES, min_size=2, max_size=6), CUTS)
 def test_any_damage_inside_a_frame_costs_only_that_frame(
     data: st.DataObject, frames: list[Frame], cuts: list[int]
