@@ -25,7 +25,7 @@ CANDIDATES := $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 /usr
 DEBIAN := mosquitto=mosquitto fiu-ctrl=fiu-utils nft=nftables mkfs.ext4=e2fsprogs mount=mount ip=iproute2 \
 	prometheus=prometheus promtool=prometheus pg_ctlcluster=postgresql-15
 
-# What has nothing but itself keeps two processors busy, in any order. What starts processes of its own mostly waits: four at a
+# What has nothing but itself keeps two processors busy, in any order. What starts processes of its own mostly waits: three at a
 # time, file by file. The matrix measures how long things take: alone.
 ALONE := tests/unit tests/properties tests/vectors tests/fuzz tests/house
 TOGETHER := tests/integration tests/faults tests/system
@@ -56,7 +56,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test packages lint
 	@failed=0; \
 	$(PYTEST) --hypothesis-profile=long -n 2 --dist loadscope $(ALONE) || failed=1; \
-	$(PYTEST) --hypothesis-profile=long -n 4 --dist loadfile $(TOGETHER) || failed=1; \
+	$(PYTEST) --hypothesis-profile=long -n 3 --dist loadfile $(TOGETHER) || failed=1; \
 	$(PYTEST) --hypothesis-profile=long $(addprefix --ignore=,$(ALONE) $(TOGETHER)) || failed=1; \
 	exit $$failed
 
