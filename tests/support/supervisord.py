@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -52,7 +53,8 @@ class RealSupervisord:
         assert self._child is not None
         for process in self.client.processes().values():
             if process.pid:
-                os.kill(process.pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # it may end by itself meanwhile
+                    os.kill(process.pid, signal.SIGCONT)
         self.client.stop_all()
         self._child.terminate()
         self._child.wait(STOP_S)
