@@ -13,7 +13,7 @@ from admin_api import addresses, passwords
 from admin_api.answers import answer, location, nothing
 from admin_api.auth import TooOften, WrongCredentials, actor, address, caller, tell
 from admin_api.context import Area, Route, services
-from admin_api.documents import iso, page_document
+from admin_api.documents import iso, page_document, token_document, user_document
 from admin_api.schemas.access import (
     AuditPage,
     AuditQuery,
@@ -35,7 +35,7 @@ from admin_api.schemas.access import (
 from admin_api.schemas.shape import Page
 from common.secret import Secret
 from common.store.errors import BadWish
-from common.store.model import AuditFilter, AuditRow, Role, TokenRow, UserRow
+from common.store.model import AuditFilter, AuditRow, Role, UserRow
 
 DAY_MS: Final = 86_400_000
 BY_ADDRESS, BY_NAME, LOGINS = "login of address", "login of name", "login"
@@ -104,7 +104,7 @@ def list_tokens(query: Page) -> Response:
     """List tokens, revoked ones too, without their texts."""
     now = services().clock.wall_ms()
     rows = services().store.tokens.list()
-    part = [_token(row, now) for row in rows[query.offset : query.offset + query.limit]]
+    part = [token_document(row, now) for row in rows[query.offset : query.offset + query.limit]]
     return answer(page_document(part, len(rows), query.limit, query.offset))
 
 
@@ -113,13 +113,13 @@ def add_token(body: NewToken) -> Response:
     store, now = services().store, services().clock.wall_ms()
     life = None if body.expires_days is None else body.expires_days * DAY_MS
     number, text = store.tokens.create(body.role, body.label or "", actor(), life_ms=life)
-    made = _token(store.tokens.get(number), now) | {"token": text.reveal()}
+    made = token_document(store.tokens.get(number), now) | {"token": text.reveal()}
     return answer(made, HTTPStatus.CREATED, location("access", "show_token", number=number))
 
 
 def show_token(path: TokenPath) -> Response:
     """Show one token, without its text."""
-    return answer(_token(services().store.tokens.get(path.number), services().clock.wall_ms()))
+    return answer(token_document(services().store.tokens.get(path.number), services().clock.wall_ms()))
 
 
 def revoke_token(path: TokenPath) -> Response:
@@ -131,7 +131,7 @@ def revoke_token(path: TokenPath) -> Response:
 def list_users(query: Page) -> Response:
     """List the users by name."""
     rows = services().store.users.list()
-    part = [_user(row) for row in rows[query.offset : query.offset + query.limit]]
+    part = [user_document(row) for row in rows[query.offset : query.offset + query.limit]]
     return answer(page_document(part, len(rows), query.limit, query.offset))
 
 
@@ -139,12 +139,12 @@ def add_user(body: NewUser) -> Response:
     """Add a user."""
     kept = passwords.hashed(passwords.checked(Secret(body.password)))
     made = services().store.users.add(body.name, body.role, kept, actor())
-    return answer(_user(made), HTTPStatus.CREATED, location("access", "show_user", user=made.name))
+    return answer(user_document(made), HTTPStatus.CREATED, location("access", "show_user", user=made.name))
 
 
 def show_user(path: UserPath) -> Response:
     """Show one user."""
-    return answer(_user(services().store.users.find(path.user)))
+    return answer(user_document(services().store.users.find(path.user)))
 
 
 def change_user(path: UserPath, body: UserChange) -> Response:
@@ -154,7 +154,7 @@ def change_user(path: UserPath, body: UserChange) -> Response:
     changed = services().store.users.change(
         path.user, actor(), role=given.get("role"), disabled=given.get("disabled"), password_hash=kept
     )
-    return answer(_user(changed))
+    return answer(user_document(changed))
 
 
 def remove_user(path: UserPath) -> Response:
@@ -168,30 +168,6 @@ def list_audit(query: AuditQuery) -> Response:
     wanted = AuditFilter(query.actor or "", query.action or "", query.subject or "", query.since, query.until)
     rows, total = services().store.audit.page(wanted, limit=query.limit, offset=query.offset)
     return answer(page_document([_line(row) for row in rows], total, query.limit, query.offset))
-
-
-def _token(row: TokenRow, now_ms: int) -> dict[str, object]:
-    return {
-        "id": row.id,
-        "role": row.role,
-        "label": row.label,
-        "state": row.state(now_ms),
-        "created_at": iso(row.created_at),
-        "expires_at": iso(row.expires_at),
-        "revoked_at": iso(row.revoked_at),
-        "last_used_at": iso(row.last_used_at),
-    }
-
-
-def _user(row: UserRow) -> dict[str, object]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "role": row.role,
-        "disabled": row.disabled_at is not None,
-        "created_at": iso(row.created_at),
-        "changed_at": iso(row.changed_at),
-    }
 
 
 def _line(row: AuditRow) -> dict[str, object]:

@@ -16,6 +16,10 @@ from common.store.model import SECRETS, MeasurementWish, MeterWish
 from common.store.rules import check
 
 PORTS: Final[Mapping[str, int]] = {"hdlc": 3333, "wrapper": 4059}
+_ASSUMED: Final = (
+    *("transport", "port", "client_id", "server_logical", "server_physical", "address_size"),
+    *("authentication", "referencing"),
+)
 
 
 def new_meter(body: NewMeter) -> MeterWish:
@@ -71,17 +75,13 @@ def _implied(values: Values, given: Values) -> Values:
     return values
 
 
+def assumed(model: Model) -> Values:
+    """Return the fields of a meter that follow from its model."""
+    return {name: getattr(model, name) for name in _ASSUMED}
+
+
 def _defaults(model: Model, transport: str | None) -> Values:
-    values: Values = {
-        "transport": model.transport,
-        "port": model.port,
-        "client_id": model.client_id,
-        "server_logical": model.server_logical,
-        "server_physical": model.server_physical,
-        "address_size": model.address_size,
-        "authentication": model.authentication,
-        "referencing": model.referencing,
-    }
+    values = assumed(model)
     if transport is not None and transport in PORTS and transport != model.transport:
         values |= {"port": PORTS[transport], "address_size": 1 if transport == "hdlc" else None}
     return values

@@ -19,6 +19,8 @@ from common.store.model import (
     Meter,
     MeterStateRow,
     MeterWish,
+    TokenRow,
+    UserRow,
 )
 
 Document = dict[str, object]
@@ -205,3 +207,29 @@ def metrics_document(meter: Meter, state: MeterStateRow) -> Document:
 
 def _seconds(found: Mapping[str, float], name: str) -> float | None:
     return None if name not in found else found[name] / 1000
+
+
+def token_document(row: TokenRow, now_ms: int) -> Document:
+    """Return a token, without its text."""
+    return {
+        "id": row.id,
+        "role": row.role,
+        "label": row.label,
+        "state": row.state(now_ms),
+        "created_at": iso(row.created_at),
+        "expires_at": iso(row.expires_at),
+        "revoked_at": iso(row.revoked_at),
+        "last_used_at": iso(row.last_used_at),
+    }
+
+
+def user_document(row: UserRow) -> Document:
+    """Return somebody who may log in."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "role": row.role,
+        "disabled": row.disabled_at is not None,
+        "created_at": iso(row.created_at),
+        "changed_at": iso(row.changed_at),
+    }

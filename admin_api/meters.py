@@ -7,7 +7,7 @@ from flask import Response
 
 from admin_api.answers import answer, expected_revision, is_known, location, meant, nothing, revision_header
 from admin_api.auth import actor
-from admin_api.completing import changed_meter, new_meter, replaced_meter
+from admin_api.completing import assumed, changed_meter, new_meter, replaced_meter
 from admin_api.context import Area, Route, services
 from admin_api.documents import meter_document, page_document, status_document
 from admin_api.schemas.meters import (
@@ -100,14 +100,7 @@ def list_models() -> Response:
     items = [
         {
             "name": model.name,
-            "transport": model.transport,
-            "port": model.port,
-            "client_id": model.client_id,
-            "server_logical": model.server_logical,
-            "server_physical": model.server_physical,
-            "address_size": model.address_size,
-            "authentication": model.authentication,
-            "referencing": model.referencing,
+            **assumed(model),
             "reading": model.about.reading,
             "measurements": [
                 {"measurement_name": e.key, "obis_code": e.obis, "class": e.class_id, "unit": e.unit}

@@ -18,3 +18,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names of a directory last."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from common.files import sync_directory
 from common.vault import KEY_SIZE, BadKey, previous_path, read_key
 
 _ZEROES: Final = bytes(KEY_SIZE)
@@ -100,15 +101,6 @@ def installing(path: Path, key: bytes, aside: Path) -> Iterator[bool]:
         raise
     if there:
         change.end(aside)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names of a directory last."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _destroy(path: Path) -> None:

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from common.errors import Hopeless
+from common.files import sync_directory
 from common.secret import Secret
 
 KEY_SIZE: Final = 32
@@ -62,7 +63,7 @@ class Vault:
             return cls.load(path)
         finally:
             draft.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         return cls.load(path)
 
     @classmethod
@@ -191,11 +192,3 @@ def _checked(keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 def _bound_to(uid: bytes, field: str) -> bytes:
     return uid + b"\x00" + field.encode()
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,7 +9,7 @@ from admin_api.cli.access import actor, opened, shared_options
 from admin_api.cli.flags import confirmed, yes_option
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
-from admin_api.documents import iso
+from admin_api.documents import iso, token_document
 from common.clock import SystemClock
 
 ROLES: Final = ("viewer", "operator", "admin")
@@ -72,19 +72,7 @@ def list_tokens(as_json: bool) -> int:
         rows = store.tokens.list()
     now = SystemClock().wall_ms()
     if as_json:
-        show_json([
-            {
-                "id": row.id,
-                "role": row.role,
-                "label": row.label,
-                "state": row.state(now),
-                "created_at": iso(row.created_at),
-                "expires_at": iso(row.expires_at),
-                "revoked_at": iso(row.revoked_at),
-                "last_used_at": iso(row.last_used_at),
-            }
-            for row in rows
-        ])
+        show_json([token_document(row, now) for row in rows])
         return Outcome.DONE
     cells = [
         (

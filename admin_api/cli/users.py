@@ -16,7 +16,7 @@ from admin_api.cli.flags import confirmed, yes_option
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_line, show_table, time_text
 from admin_api.cli.tokens import ROLES
-from admin_api.documents import iso
+from admin_api.documents import user_document
 from common.errors import Hopeless
 from common.secret import Secret
 from common.store.model import Role, UserRow
@@ -58,7 +58,7 @@ def list_users(as_json: bool) -> int:
     with opened() as store:
         rows = store.users.list()
     if as_json:
-        show_json([_document(row) for row in rows])
+        show_json([user_document(row) for row in rows])
         return Outcome.DONE
     cells = [
         (str(row.id), row.name, row.role, "disabled" if row.disabled_at else "active", time_text(row.changed_at))
@@ -155,18 +155,7 @@ def _line(text: str, where: str) -> str:
 
 def _shown(row: UserRow, as_json: bool) -> int:
     if as_json:
-        show_json(_document(row))
+        show_json(user_document(row))
     else:
         show_line(f"{row.name}  {row.role}{'  disabled' if row.disabled_at else ''}")
     return Outcome.DONE
-
-
-def _document(row: UserRow) -> dict[str, object]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "role": row.role,
-        "disabled": row.disabled_at is not None,
-        "created_at": iso(row.created_at),
-        "changed_at": iso(row.changed_at),
-    }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
+from admin_api.documents import measurement_document
 from admin_api.schemas.shape import BadPayload
 from common.catalogue import MODELS
 from common.meter_state import DesiredState
@@ -150,12 +151,4 @@ def _short(item: MeasurementWish, model: str) -> object:
     entry = MODELS[model].measurements.get(item.measurement_name) if model in MODELS else None
     if entry and item == MeasurementWish(entry.key, entry.obis, entry.class_id, entry.attribute):
         return item.measurement_name
-    return {
-        "measurement_name": item.measurement_name,
-        "obis_code": item.obis_code,
-        "class": item.class_id,
-        "attribute": item.attribute,
-        "enabled": item.enabled,
-        "sampling_interval": item.sampling_interval,
-        "tb_key": item.tb_key,
-    }
+    return measurement_document(item)

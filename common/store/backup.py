@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from common.errors import Again
-from common.master_key import sync_directory
+from common.files import sync_directory
 from common.store.archive import KEY, SETTINGS, BadBackup, Manifest, Reader, TableEntry, Writer
 from common.store.content import Content, Row, Shape, content_of
 from common.store.database import Database, Way

@@ -15,9 +15,10 @@ from common.secret import Secret
 from common.store.audit import note
 from common.store.database import Database, Way
 from common.store.errors import NoSuchUser, StoreUnavailable
-from common.store.model import Role, SessionRow, UserRow
+from common.store.model import SessionRow, UserRow
 from common.store.tables import sessions, users
 from common.store.tokens import MAX_TEXT, TOUCHED_MS, digest
+from common.store.users import user_row
 
 PREFIX: Final = "dbs_"
 LIFE_MS: Final = 12 * 3_600_000  # a shift
@@ -96,12 +97,6 @@ class Sessions:
 
 
 def _session(values: RowMapping) -> SessionRow:
-    user = UserRow(
-        id=values["id"],
-        name=values["name"],
-        role=Role(values["role"]),
-        created_at=values["created_at"],
-        changed_at=values["changed_at"],
-        disabled_at=values["disabled_at"],
+    return SessionRow(
+        values["session_id"], user_row(values), values["begun_at"], values["expires_at"], values["last_used_at"]
     )
-    return SessionRow(values["session_id"], user, values["begun_at"], values["expires_at"], values["last_used_at"])

@@ -45,7 +45,7 @@ class Users:
     def list(self) -> Sequence[UserRow]:
         """Return all users by name."""
         with self._database.begin(Way.READ) as connection:
-            return [_user(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
+            return [user_row(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
 
     def find(self, user: str) -> UserRow:
         """Return a user by name or id; raise NoSuchUser."""
@@ -57,7 +57,7 @@ class Users:
         query = select(users).where(users.c.name == name.lower(), users.c.disabled_at.is_(None))
         with self._database.begin(Way.READ) as connection:
             row = connection.execute(query).mappings().first()
-        return None if row is None else (_user(row), str(row["password"]))
+        return None if row is None else (user_row(row), str(row["password"]))
 
     def change(
         self, user: str, actor: str, *, role: Role | None = None, disabled: bool | None = None, password_hash: str = ""
@@ -133,14 +133,15 @@ def _find(connection: Connection, user: str) -> UserRow:
         row = connection.execute(select(users).where(by_id)).mappings().first()
     if row is None:
         raise NoSuchUser(f"there is no user {user[:64]!r}")
-    return _user(row)
+    return user_row(row)
 
 
 def _by_id(connection: Connection, number: int) -> UserRow:
-    return _user(connection.execute(select(users).where(users.c.id == number)).mappings().one())
+    return user_row(connection.execute(select(users).where(users.c.id == number)).mappings().one())
 
 
-def _user(values: RowMapping) -> UserRow:
+def user_row(values: RowMapping) -> UserRow:
+    """Return the user that a row of ``users`` holds."""
     return UserRow(
         id=values["id"],
         name=values["name"],
