@@ -179,12 +179,20 @@ class System:
                 env=self._environment,
             )
         wait_until(self._runs, START_S, "supervisord and its programs")
+        wait_until(self._listens, START_S, "the API to listen")
 
     def _runs(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"`meterctl run` ended: {self.logs()}"
         running = self.pids()
         return all(name in running for name in CORE)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.api_port), timeout=CALL_S).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Stop the product as Ctrl-C or SIGTERM do; return its exit code. Nothing it started is left."""
