@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -92,11 +93,7 @@ class Clients:
         while time.monotonic() < until:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
             try:
-                connection.request("GET", "/api/events", headers={"Authorization": f"Bearer {self.token}"})
-                answer = connection.getresponse()
-                if answer.status != http.HTTPStatus.OK:
-                    raise ConnectionError(answer.status)
-                while time.monotonic() < until and (line := answer.readline(STREAM_LINES)):
+                for line in self._stream(connection, until):
                     events += line.startswith(b"data:")
             except (OSError, http.client.HTTPException):
                 with self._lock:
@@ -106,6 +103,20 @@ class Clients:
                 connection.close()
         with self._lock:
             self.answers.events.append(events)
+
+    def _stream(self, connection: http.client.HTTPConnection, until: float) -> Iterator[bytes]:
+        """Return the lines of a stream until it says that it ends; one that ends without a word is broken."""
+        connection.request("GET", "/api/events", headers={"Authorization": f"Bearer {self.token}"})
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise ConnectionError(answer.status)
+        while time.monotonic() < until:
+            line = answer.readline(STREAM_LINES)
+            if not line:
+                raise ConnectionError("the stream broke off")
+            if line.startswith(b"event: end"):
+                return
+            yield line
 
 
 def main() -> None:
