@@ -17,14 +17,13 @@ from common.store.database import Database, Way
 from common.store.errors import NoSuchUser, StoreUnavailable
 from common.store.model import SessionRow, UserRow
 from common.store.tables import sessions, users
-from common.store.tokens import MAX_TEXT, TOUCHED_MS, digest
+from common.store.tokens import MAX_TEXT, MAX_TRIED, TOUCHED_MS, digest
 from common.store.users import user_row
 
 PREFIX: Final = "dbs_"
 LIFE_MS: Final = 12 * 3_600_000  # a shift
 IDLE_MS: Final = 3_600_000  # a screen that was left alone
 MAX_OF_USER: Final = 16  # browsers of one person; the oldest goes
-MAX_TRIED: Final = 4096  # sessions of which this process remembers when it wrote; forgetting costs one write each
 
 
 class Sessions:

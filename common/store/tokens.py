@@ -25,6 +25,7 @@ MAX_TEXT: Final = 128  # characters; longer ones are not ours and are not hashed
 DEFAULT_LIFE_MS: Final = 365 * 86_400_000  # nobody knows any more who holds a token of two years ago
 MAX_LIVING: Final = 1000  # tokens that are neither revoked nor over: more is a script that makes one for each request
 TOUCHED_MS: Final = 60_000  # a write for each request would cost more than what is asked for
+MAX_TRIED: Final = 4096  # bearers of which a process remembers when it wrote; forgetting costs one write each
 
 
 class Tokens:
@@ -93,6 +94,8 @@ class Tokens:
         last = max(token.last_used_at or 0, self._tried.get(token.id, 0))
         if abs(now - last) < TOUCHED_MS:
             return
+        if len(self._tried) >= MAX_TRIED:
+            self._tried.clear()
         self._tried[token.id] = now
         with suppress(StoreUnavailable), self._database.begin(Way.STATE) as connection:
             connection.execute(update(tokens).where(tokens.c.id == token.id).values(last_used_at=now))

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from common.store.database import Database, Way
 from common.store.engine import Store
 from common.store.errors import NoSuchToken, TooManyTokens
 from common.store.model import Role
+from common.store.tables import tokens
 from tests.support.installation import StillClock
 
 
@@ -74,6 +77,29 @@ def test_the_last_use_is_written_once_a_minute(store: Store, clock: StillClock) 
     assert len(set(seen)) == 3
     store.tokens.revoke(number)
     assert store.tokens.get(number).state(clock.wall_ms()) == "revoked"
+
+
+def test_a_process_remembers_the_uses_of_so_many_tokens_and_no_more(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.store.tokens.MAX_TRIED", 2)
+    made = [store.tokens.create(Role.VIEWER, str(number)) for number in range(3)]
+    first = made[0][1].reveal()
+    writes = []
+    for _, text in made:
+        store.tokens.verify(text.reveal())
+        _forget_uses(store_url)
+        store.tokens.verify(first)
+        writes.append(store.tokens.get(made[0][0]).last_used_at is not None)
+    assert writes == [False, False, True]  # the third made this process forget the first
+
+
+def _forget_uses(url: str) -> None:
+    """As if the store had taken none of the writes."""
+    database = Database(url)
+    with database.begin(Way.STATE) as connection:
+        connection.execute(update(tokens).values(last_used_at=None))
+    database.close()
 
 
 def test_there_is_an_end_to_tokens_in_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
