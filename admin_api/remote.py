@@ -38,7 +38,9 @@ def invoke_method(path: MeterPath, query: Patience, body: NewAction) -> Response
     if is_secret_method(body.class_id, body.method):
         raise BadPayload("method", f"what method {body.method} takes {_DIRECTLY}")
     arguments: dict[str, object] = {"class": body.class_id, "obis": _obis(body.obis), "method": body.method}
-    return _ordered(path, query, ACTION, arguments | _given(body.given, "value"), body.timeout_s)
+    if "value" in body.given:
+        arguments["value"] = body.value
+    return _ordered(path, query, ACTION, arguments, body.timeout_s)
 
 
 def switch_relay(path: MeterPath, query: Patience, body: NewSwitching) -> Response:
@@ -65,10 +67,6 @@ def _obis(text: str) -> str:
         return str(Obis.parse(text))
     except BadObis as error:
         raise BadPayload("obis", error.detail) from None
-
-
-def _given(given: Mapping[str, object], *names: str) -> dict[str, object]:
-    return {name: given[name] for name in names if name in given}
 
 
 _ACCEPTED: Final = {200: CommandAnswer, 202: CommandAnswer}
