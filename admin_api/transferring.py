@@ -55,7 +55,7 @@ def export_meters(query: ExportQuery) -> Response:
 
     Secrets are left out; of each there is whether it is set. An import without a secret keeps the one that is there.
     """
-    media = request.accept_mimetypes.best_match(["text/csv", "application/yaml", "application/json"], "text/csv")
+    media = request.accept_mimetypes.best_match(FORMS, "text/csv")
     form = query.form or FORMS[media]
     dump, media = DUMPS[form]
     headers = {"Content-Disposition": f'attachment; filename="meters.{form}"'}
