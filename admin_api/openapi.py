@@ -20,11 +20,11 @@ from pydantic import ValidationError
 from pydantic.json_schema import JsonSchemaValue
 
 from admin_api.context import JSON, Area, Route, View
+from admin_api.exposition import DISTRIBUTION
 from admin_api.problems import MEDIA_TYPE
 from admin_api.schemas.problem import Problem
 from admin_api.schemas.shape import Omissible, Shape, refused
 
-DISTRIBUTION: Final = "dlms-bridge"
 SECURITY: Final = "bearer"
 Document = JsonSchemaValue
 YAML: Final = "application/yaml"
