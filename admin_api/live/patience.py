@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import get_ident
 from typing import Final, Protocol
 
-from admin_api.live.peer import Peer
+from admin_api.live.peer import cut_connection
 from common.clock import Clock
 
 PATIENCE: Final = "dlms_bridge_patience"
@@ -114,7 +114,7 @@ class Patience:
         for wait in list(self._waits.values()):
             if now >= wait.until:
                 wait.until = now + HEAD_S  # should it not have been connected yet, or the thread not come back
-                Peer({"gunicorn.socket": wait.connection.sock}, watched=False).cut()
+                cut_connection(wait.connection.sock)
                 self.cut += 1
         if self.cut > before:
             _log.warning("cut %d connections that kept a thread waiting, %d so far", self.cut - before, self.cut)

@@ -20,11 +20,10 @@ _ENDS: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLN
 class Peer:
     """The client of one request."""
 
-    def __init__(self, environment: Mapping[str, object], *, watched: bool = True) -> None:
-        """``watched``: the kernel finds out when its host vanishes."""
+    def __init__(self, environment: Mapping[str, object]) -> None:
         given = environment.get("gunicorn.socket")
         self._socket = given if isinstance(given, socket.socket) else None
-        if watched and self._socket is not None:
+        if self._socket is not None:
             _watch(self._socket)
 
     def is_gone(self) -> bool:
@@ -39,11 +38,16 @@ class Peer:
         return bool(found.poll(0))
 
     def cut(self) -> None:
-        """End the connection, so that whoever hangs in writing to it comes back with an error."""
-        if self._socket is None or self._socket.fileno() < 0:
-            return
-        with suppress(OSError), socket.socket(fileno=os.dup(self._socket.fileno())) as same:  # under TLS, too
-            same.shutdown(socket.SHUT_RDWR)
+        """End the connection."""
+        cut_connection(self._socket)
+
+
+def cut_connection(connection: object) -> None:
+    """End a connection, so that whoever hangs in writing to it comes back with an error."""
+    if not isinstance(connection, socket.socket) or connection.fileno() < 0:
+        return
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:  # under TLS, too
+        same.shutdown(socket.SHUT_RDWR)
 
 
 def _watch(connection: socket.socket) -> None:
