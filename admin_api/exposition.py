@@ -86,11 +86,12 @@ class Family(PrometheusMetric):
         self.samples = cast("list[Sample]", self.made)
 
 
-class StoreCollector(Collector):
-    """Reads the store once per page. ``took_s``: what the page before took, None before the second.
+def go_on() -> None:
+    """Do not rest: somebody waits."""
 
-    ``pause`` is called again and again while a page is made: whoever makes it beside other work rests there.
-    """
+
+class StoreCollector(Collector):
+    """Reads the store once per page. ``took_s``: what the page before took, None before the second."""
 
     def __init__(self, store: Store, clock: Clock, state: Path, supervision: SupervisionSettings) -> None:
         self._store = store
@@ -98,23 +99,25 @@ class StoreCollector(Collector):
         self._state = state
         self._supervision = supervision
         self.took_s: float | None = None
-        self.pause: Callable[[], None] = _go_on
 
-    def collect(self) -> Iterator[Family]:
-        """Give every metric that has a sample, in the order of the table of names; raise what the store raises."""
+    def collect(self, pause: Callable[[], None] = go_on) -> Iterator[Family]:
+        """Give every metric that has a sample, in the order of the table of names; raise what the store raises.
+
+        ``pause`` is called again and again meanwhile: whoever makes a page beside other work rests there.
+        """
         now_ms = self._clock.wall_ms()
         families = {metric.name: Family(metric) for metric in names.ALL}
         rows = {name: family.made.rows for name, family in families.items()}
-        for metric, suffix, values, value in self._reported(self._store.overview.look(now_ms), now_ms):
+        for metric, suffix, values, value in self._reported(self._store.overview.look(now_ms), now_ms, pause):
             rows[metric.name].append((suffix, values, value))
         yield from (family for family in families.values() if family.made.rows)
 
-    def _reported(self, seen: Snapshot, now_ms: int) -> Iterator[Reported]:
+    def _reported(self, seen: Snapshot, now_ms: int, pause: Callable[[], None]) -> Iterator[Reported]:
         yield names.BUILD, "", (version(DISTRIBUTION),), 1.0
         yield names.METERS, "", (), float(len(seen.meters))
         for place, meter in enumerate(seen.meters):
             if place % BETWEEN_PAUSES == 0:
-                self.pause()
+                pause()
             yield from self._of_meter(meter)
         for component in seen.components:
             yield from _of_component(component)
@@ -151,11 +154,7 @@ class StoreCollector(Collector):
         yield from _losses(name, meter.metrics)
 
 
-def _go_on() -> None:
-    """Do not rest."""
-
-
-def text(families: Iterable[Family], pause: Callable[[], None] = _go_on) -> str:
+def text(families: Iterable[Family], pause: Callable[[], None] = go_on) -> str:
     """Return families in Prometheus's text format 0.0.4; ``pause`` is called after each."""
     escaped = _Escaped()
     parts: list[str] = []

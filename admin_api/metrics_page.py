@@ -14,9 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
-from admin_api.exposition import Family, StoreCollector, text
+from admin_api.exposition import StoreCollector, go_on, text
 from common.clock import Clock
 from common.errors import BridgeError
 from common.store.errors import StoreUnavailable
@@ -48,8 +46,6 @@ class MetricsPage:
     def __init__(self, collector: StoreCollector, clock: Clock) -> None:
         self.background = False
         self._collector = collector
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(collector)
         self._clock = clock
         self._turn = threading.Lock()
         self._page = Page(b"", b"", float("-inf"))
@@ -73,7 +69,7 @@ class MetricsPage:
             raise StoreUnavailable(f"the metrics page could not be made for {TURN_S:.0f} s")
         try:
             if self._clock.monotonic() - self._page.begun > FRESH_S:
-                self._make(_go_on)
+                self._make(go_on)
             if self.background and not (self._keeper and self._keeper.is_alive()):
                 self._keeper = threading.Thread(target=self._keep, name="metrics-page", daemon=True)
                 self._keeper.start()
@@ -91,13 +87,11 @@ class MetricsPage:
 
     def _make(self, pause: Callable[[], None]) -> None:
         begun = self._clock.monotonic()
-        self._collector.pause = pause
         switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         gc.disable()  # what is made here goes without it; looking through everything that lives stops all threads
         try:
-            families = (family for family in self._registry.collect() if isinstance(family, Family))
-            plain = text(families, pause).encode()
+            plain = text(self._collector.collect(pause), pause).encode()
             packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
             packed = packer.compress(plain) + packer.flush()
         finally:
@@ -105,7 +99,3 @@ class MetricsPage:
             sys.setswitchinterval(switch)
         self._collector.took_s = self._clock.monotonic() - begun
         self._page, self._trouble = Page(plain, packed, begun), None
-
-
-def _go_on() -> None:
-    """Do not rest: somebody waits."""
