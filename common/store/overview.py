@@ -14,6 +14,7 @@ from common.meter_state import DesiredState
 from common.store.database import Database, Way
 from common.store.model import ComponentRow
 from common.store.tables import alarms, component_states, meter_states, meters, tokens
+from common.store.tokens import is_living
 
 UNKNOWN_STATUS: Final = "inactive"  # of a meter that the supervisor has not spoken of yet
 
@@ -113,8 +114,7 @@ class Overview:
 
     def look(self, now_ms: int) -> Snapshot:
         """Return the store as it is; raise StoreUnavailable or StoreDamaged. ``now_ms``: by which tokens have ended."""
-        lasting = (tokens.c.revoked_at.is_(None), tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now_ms))
-        valid = select(tokens.c.role, func.count(), func.min(tokens.c.expires_at)).where(*lasting)
+        valid = select(tokens.c.role, func.count(), func.min(tokens.c.expires_at)).where(*is_living(now_ms))
         with self._database.begin(Way.READ) as connection:
             found = connection.execute(_METERS).mappings().all()
             components = connection.execute(select(component_states).order_by(component_states.c.name)).all()

@@ -44,7 +44,7 @@ class Tokens:
         ends = None if life_ms is None else now + life_ms
         values = {"digest": digest(text), "role": str(role), "label": label[:64], "created_at": now, "expires_at": ends}
         with self._database.begin(Way.WISH) as connection:
-            living = select(func.count()).select_from(tokens).where(*_living(now))
+            living = select(func.count()).select_from(tokens).where(*is_living(now))
             if int(connection.execute(living).scalar_one()) >= MAX_LIVING:
                 raise TooManyTokens(f"{MAX_LIVING} tokens are in use; revoke some first")
             made = connection.execute(insert(tokens).values(**values).returning(tokens.c.id))
@@ -59,7 +59,7 @@ class Tokens:
             return None
         now = self._clock.wall_ms()
         with self._database.begin(Way.READ) as connection:
-            query = select(tokens).where(tokens.c.digest == digest(text), *_living(now))
+            query = select(tokens).where(tokens.c.digest == digest(text), *is_living(now))
             row = connection.execute(query).mappings().first()
         if row is None:
             return None
@@ -108,11 +108,12 @@ def digest(text: str) -> bytes:
 
 def has_living_admin(connection: Connection, now: int) -> bool:
     """Return whether a token of an admin can be used."""
-    query = select(tokens.c.id).where(tokens.c.role == str(Role.ADMIN), *_living(now)).limit(1)
+    query = select(tokens.c.id).where(tokens.c.role == str(Role.ADMIN), *is_living(now)).limit(1)
     return connection.execute(query).first() is not None
 
 
-def _living(now: int) -> tuple[ColumnElement[bool], ...]:
+def is_living(now: int) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a token that is neither revoked nor over."""
     return tokens.c.revoked_at.is_(None), or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
 
 
