@@ -76,11 +76,8 @@ class Orders:
         return name
 
     def _hand_over(self, row: CommandRow, send: Callable[[bytes, bytes], bool]) -> None:
-        left_ms = row.deadline_ms - self.clock.wall_ms()
-        command = Command(row.id, row.verb, row.arguments, self.clock.boottime_ms() + max(0, left_ms))
         if row.id not in self._sent:
-            octets = encode(Envelope(Kind.COMMAND, row.meter_uid, body=command.to_body()))
-            if not send(row.meter_uid, octets):
+            if not send(row.meter_uid, self._octets(row)):
                 return  # who is to do it may be starting: tried again until the deadline
             self._sent.add(row.id)
         self.store.commands.dispatched(row.id)
@@ -89,10 +86,13 @@ class Orders:
         """Send what changes something at a meter: marked first, so that no crash between the two sends it again."""
         if not self.store.commands.dispatched(row.id):
             return
+        if not self.send(row.meter_uid, self._octets(row)):
+            self._refuse(row, "no_worker", "the meter's worker is not connected just now; nothing was sent")
+
+    def _octets(self, row: CommandRow) -> bytes:
         left_ms = row.deadline_ms - self.clock.wall_ms()
         command = Command(row.id, row.verb, row.arguments, self.clock.boottime_ms() + max(0, left_ms))
-        if not self.send(row.meter_uid, encode(Envelope(Kind.COMMAND, row.meter_uid, body=command.to_body()))):
-            self._refuse(row, "no_worker", "the meter's worker is not connected just now; nothing was sent")
+        return encode(Envelope(Kind.COMMAND, row.meter_uid, body=command.to_body()))
 
     def _refuse(self, row: CommandRow, kind: str, detail: str) -> None:
         self.store.commands.finish(row.id, ok=False, error_kind=kind, error_detail=detail)
