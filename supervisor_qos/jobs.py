@@ -104,7 +104,7 @@ class Jobs:
         for row in rows:
             since, said = self._cancelling[row.id]
             since = since or now
-            if row.meter_uid not in {*wanted, SYSTEM_UID}:
+            if row.meter_uid != SYSTEM_UID and row.meter_uid not in wanted:
                 self._fail(row, CANCELLED, "the meter has no worker any more")
             elif now - since >= CANCEL_MS:
                 self._fail(row, CANCELLED, "nobody said that it has ended; who works on it is told again when heard of")
