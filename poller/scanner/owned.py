@@ -64,7 +64,7 @@ class Owned:
         found = [pair for item in pairs if (pair := _pair(item)) is not None]
         self._pairs = found[:MAX_OWNED]
         self.is_known = False
-        self._question = self._question and None
+        self._question = None
 
     def look(self) -> bool:
         """Return whether it is known what is owned; raise OwnedUnresolved."""
