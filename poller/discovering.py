@@ -8,12 +8,13 @@ is ordered, and one is enough at a time.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from common.clock import Clock
 from common.command import Command, CommandResult
 from common.errors import Again, BridgeError, Skip
 from common.progress import Progress
+from poller.commands import Feedback
 from poller.errors import Interrupted, Withdrawn
 from poller.link import MeterLink
 
@@ -39,13 +40,6 @@ class TooManyDiscoveries(Again):
 
 class BadKnown(Skip):
     """What is to be looked for is not said as it has to be."""
-
-
-class Feedback(Protocol):
-    """Where results go."""
-
-    def answer(self, command: Command, result: CommandResult) -> None:
-        """Send a command's result."""
 
 
 class Discoverer:
