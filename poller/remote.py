@@ -7,7 +7,6 @@ since they would lie in the store: `meterctl set` and `meterctl action` write th
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from common.command import ACTION, SET, Command
@@ -26,6 +25,8 @@ DISCONNECT_CONTROL: Final = "0.0.96.3.10.255"
 OPERATIONS: Final = {"disconnect": remote_disconnect, "reconnect": remote_reconnect}
 MAX_CLASS: Final = 65_535
 Answered = Mapping[str, object]
+Order = Callable[[MeterLink], Answered]
+"""What is to be done once the link stands."""
 
 
 class BadOrder(Skip):
@@ -38,13 +39,6 @@ class SecretObject(Skip):
 
 class OutcomeUnknown(Skip):
     """The request left and no whole answer came: the meter may have done it or not. It is not sent again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be done once the link stands."""
-
-    run: Callable[[MeterLink], Answered]
 
 
 def order_of(command: Command) -> Order:
@@ -66,7 +60,7 @@ def carry_out(order: Order, link: MeterLink) -> Answered:
 
 def _answered(order: Order, link: MeterLink) -> Answered:
     try:
-        return order.run(link)
+        return order(link)
     except (Relink, Reassociate, Barred) as error:
         link.recover(error)
         if isinstance(error, ExceptionResponse):
@@ -84,7 +78,7 @@ def _setting(arguments: Answered) -> Order:
         link.session.set(AttributeRef(class_id, obis, attribute), value)
         return {"result": "success"}
 
-    return Order(run)
+    return run
 
 
 def _acting(arguments: Answered) -> Order:
@@ -97,7 +91,7 @@ def _acting(arguments: Answered) -> Order:
         returned = link.session.action(MethodRef(class_id, obis, method), value)
         return {"result": "success", "returned": _shown(returned)}
 
-    return Order(run)
+    return run
 
 
 def _switching(arguments: Answered) -> Order:
@@ -111,7 +105,7 @@ def _switching(arguments: Answered) -> Order:
         session.run(operation(session.conversation, obis))
         return {"result": "success", **_state(link, obis)}
 
-    return Order(run)
+    return run
 
 
 def _state(link: MeterLink, obis: Obis) -> Answered:
