@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from admin_api.cli.access import settings
 from admin_api.cli.output import age_text
+from admin_api.cli.wished import SILENT_MS
 from common.clock import Clock, SystemClock
 from common.errors import Again
 from common.supervisord import SOCKET_NAME
@@ -14,7 +15,6 @@ from common.supervisord import SOCKET_NAME
 if TYPE_CHECKING:
     from admin_api.cli.access import Looked
 
-SILENT_MS: Final = 15_000  # each speaks once a second; supervisord has replaced a dead one well within this
 STARTING_S: Final = 10.0  # from supervisord's first breath to the first word of what it starts
 LOOK_S: Final = 0.2
 

@@ -8,7 +8,7 @@ from common.meter_state import DesiredState, MeterState
 if TYPE_CHECKING:
     from common.store.model import ComponentRow, Meter, MeterStateRow
 
-SILENT_MS: Final = 15_000  # the supervisor speaks once a second; a dead one is replaced well within this
+SILENT_MS: Final = 15_000  # each part speaks once a second; supervisord has replaced a dead one well within this
 _WISHED: Final[Mapping[DesiredState, frozenset[MeterState]]] = {
     DesiredState.RUNNING: frozenset({MeterState.ACTIVE}),
     DesiredState.PAUSED: frozenset({MeterState.PAUSED}),
