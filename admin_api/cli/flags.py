@@ -1,7 +1,7 @@
 """Options that several commands have: one word, one meaning, one check each.
 
-In: what stands on the command line. Out: parameters of the command's function: ``limit``, ``since_ms``, ``until_ms``,
-``timeout_s``, ``yes``. docs/OPERATIONS.md has the same as a table.
+In: what stands on the command line. Out: parameters of the command's function: ``limit``, ``since_ms``, ``timeout_s``,
+``yes``. docs/OPERATIONS.md has the same as a table.
 """
 
 import sys
@@ -27,11 +27,6 @@ def moment(_context: click.Context, _parameter: click.Parameter, text: str | Non
 def since_option(told: str) -> Callable[[Command], Command]:
     """Give a command ``--since T`` (``since_ms``)."""
     return click.option("--since", "since_ms", callback=moment, metavar="T", help=f"{told} {SYNTAX}.")
-
-
-def until_option(told: str) -> Callable[[Command], Command]:
-    """Give a command ``--until T`` (``until_ms``)."""
-    return click.option("--until", "until_ms", callback=moment, metavar="T", help=told)
 
 
 def limit_option(default: int = 100, most: int = MAX_LIMIT, told: str = "newest first") -> Callable[[Command], Command]:
