@@ -14,14 +14,13 @@ from typing import Final
 
 from admin_api.cli.outcome import Outcome
 from admin_api.cli.output import show_json, show_pairs
+from admin_api.cli.parts import source_of
 from common import settings as configuration
 from common.clock import SystemClock
 from common.errors import BridgeError
 from common.paths import Paths
 from common.secret import Secret
 from common.settings import CONFIG_NAME, PREFIX, Settings
-from common.store.backup import Source
-from common.store.database import Database
 from common.store.engine import Store, open_store
 from common.store.model import Role
 from common.store.upgrading import save_before
@@ -62,14 +61,11 @@ def prepare(state: str | None) -> Prepared:
 
 def _saved(settings: Settings) -> str:
     """Keep what an upgrade is about to change. One that cannot be kept is no reason to read no meters."""
-    database, root = Database(settings.store_url), settings.paths.root
-    config = Path(os.environ.get(f"{PREFIX}CONFIG") or root / CONFIG_NAME)
     try:
-        path = save_before(Source(database, settings.paths.master_key, config), root / BACKUPS, SystemClock().wall_ms())
+        with source_of(settings) as source:
+            path = save_before(source, settings.paths.root / BACKUPS, SystemClock().wall_ms())
     except (BridgeError, OSError) as error:
         return f"the store was upgraded without a backup: {error}"
-    finally:
-        database.close()
     return "" if path is None else f"the store was upgraded; as it was before: {path}"
 
 
