@@ -5,19 +5,18 @@ login, IDLE_MS after it was last used, at a logout, and when the person is chang
 """
 
 import secrets
-from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select
 
 from common.clock import Clock
 from common.secret import Secret
 from common.store.audit import note
 from common.store.database import Database, Way
-from common.store.errors import NoSuchUser, StoreUnavailable
+from common.store.errors import NoSuchUser
 from common.store.model import SessionRow, UserRow
 from common.store.tables import sessions, users
-from common.store.tokens import MAX_TEXT, MAX_TRIED, TOUCHED_MS, digest
+from common.store.tokens import MAX_TEXT, Uses, digest
 from common.store.users import user_row
 
 PREFIX: Final = "dbs_"
@@ -32,7 +31,7 @@ class Sessions:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._tried: dict[int, int] = {}
+        self._uses = Uses(database, sessions)
 
     def create(self, user: UserRow, actor: str) -> tuple[SessionRow, Secret]:
         """Begin a session; return it and its text. Raise NoSuchUser when the person was shut out meanwhile."""
@@ -69,7 +68,7 @@ class Sessions:
         if row is None:
             return None
         found = _session(row)
-        self._touch(found, now)
+        self._uses.touch(found.id, found.last_used_at, now)
         return found
 
     def end(self, number: int, actor: str) -> None:
@@ -83,16 +82,6 @@ class Sessions:
         with self._database.begin(Way.STATE) as connection:
             connection.execute(delete(sessions).where(sessions.c.expires_at <= now_ms))
             connection.execute(delete(sessions).where(sessions.c.last_used_at <= now_ms - IDLE_MS))
-
-    def _touch(self, session: SessionRow, now: int) -> None:
-        """Write that a session was used. A store that takes no writes just now still lets its bearer read."""
-        if abs(now - max(session.last_used_at, self._tried.get(session.id, 0))) < TOUCHED_MS:
-            return
-        if len(self._tried) >= MAX_TRIED:
-            self._tried.clear()
-        self._tried[session.id] = now
-        with suppress(StoreUnavailable), self._database.begin(Way.STATE) as connection:
-            connection.execute(update(sessions).where(sessions.c.id == session.id).values(last_used_at=now))
 
 
 def _session(values: RowMapping) -> SessionRow:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, insert, or_, select, update
 
 from common.clock import Clock
 from common.secret import Secret
@@ -28,13 +28,32 @@ TOUCHED_MS: Final = 60_000  # a write for each request would cost more than what
 MAX_TRIED: Final = 4096  # bearers of which a process remembers when it wrote; forgetting costs one write each
 
 
+class Uses:
+    """When the bearers of a table were last used."""
+
+    def __init__(self, database: Database, table: Table) -> None:
+        self._database = database
+        self._table = table
+        self._tried: dict[int, int] = {}  # when this process last tried to write that one was used
+
+    def touch(self, number: int, last: int, now: int) -> None:
+        """Write that one was used. A store that takes no writes just now still lets its bearer read."""
+        if abs(now - max(last, self._tried.get(number, 0))) < TOUCHED_MS:
+            return
+        if len(self._tried) >= MAX_TRIED:
+            self._tried.clear()
+        self._tried[number] = now
+        with suppress(StoreUnavailable), self._database.begin(Way.STATE) as connection:
+            connection.execute(update(self._table).where(self._table.c.id == number).values(last_used_at=now))
+
+
 class Tokens:
     """Who may use the API."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._tried: dict[int, int] = {}  # when this process last tried to write that a token was used
+        self._uses = Uses(database, tokens)
 
     def create(
         self, role: Role, label: str, actor: str = "meterctl", *, life_ms: int | None = DEFAULT_LIFE_MS
@@ -64,7 +83,7 @@ class Tokens:
         if row is None:
             return None
         found = _token(row)
-        self._touch(found, now)
+        self._uses.touch(found.id, found.last_used_at or 0, now)
         return found
 
     def get(self, number: int) -> TokenRow:
@@ -88,17 +107,6 @@ class Tokens:
             if not connection.execute(update(tokens).where(*unrevoked).values(revoked_at=now)).rowcount:
                 raise NoSuchToken(f"no token that is not revoked has the id {number}")
             note(connection, now, actor, "token.revoke", str(number), {})
-
-    def _touch(self, token: TokenRow, now: int) -> None:
-        """Write that a token was used. A store that takes no writes just now still lets its bearer read."""
-        last = max(token.last_used_at or 0, self._tried.get(token.id, 0))
-        if abs(now - last) < TOUCHED_MS:
-            return
-        if len(self._tried) >= MAX_TRIED:
-            self._tried.clear()
-        self._tried[token.id] = now
-        with suppress(StoreUnavailable), self._database.begin(Way.STATE) as connection:
-            connection.execute(update(tokens).where(tokens.c.id == token.id).values(last_used_at=now))
 
 
 def digest(text: str) -> bytes:
