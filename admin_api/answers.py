@@ -13,6 +13,7 @@ from common.store.model import Meter
 
 NEWER: Final = "v1_"
 """Begins the names of blueprints below /api/v1."""
+WINDOW_MS: Final = 3_600_000  # what is shown where nobody says from when
 _url: Final[Callable[..., str]] = url_for
 
 
@@ -35,6 +36,12 @@ def location(area: str, operation: str, **values: object) -> dict[str, str]:
 def meant(meter: str) -> Meter:
     """Return the meter of a path's id, uid or name; raise NoSuchMeter."""
     return services().store.meters.find(meter)
+
+
+def window(since: int | None, to: int | None) -> tuple[int, int]:
+    """Return from when to when a query asks, in milliseconds."""
+    to_ms = services().clock.wall_ms() if to is None else to
+    return (max(0, to_ms - WINDOW_MS) if since is None else since), to_ms
 
 
 def expected_revision(meter: Meter) -> int | None:

@@ -5,10 +5,10 @@ from typing import Final
 from flask import Response
 
 from admin_api import network_documents as documents
-from admin_api.answers import answer, meant
+from admin_api.answers import answer, meant, window
 from admin_api.context import Area, Route, services
 from admin_api.schemas.meters import MeterPath
-from admin_api.schemas.network import WINDOW_S, MeterNetwork, NetworkMetrics, NetworkQuery
+from admin_api.schemas.network import MeterNetwork, NetworkMetrics, NetworkQuery
 from admin_api.sockets import of_worker
 from common.store.model import Role
 
@@ -25,7 +25,7 @@ def show_network(path: MeterPath, query: NetworkQuery) -> Response:
     """Show what passes on a meter's line and of it to the broker."""
     meter, store = meant(path.meter), services().store
     state = store.states.get(meter.uid)
-    series = store.periods.series(meter.uid, *_window(query), int(query.resolution))
+    series = store.periods.series(meter.uid, *window(query.since, query.to), int(query.resolution))
     opened, connected = of_worker(state.process_id, meter.uid)
     return answer({
         "meter_id": meter.id,
@@ -43,9 +43,9 @@ def show_network_metrics(query: NetworkQuery) -> Response:
     """Show what passes on all lines together, and to the broker."""
     store = services().store
     living = store.sights.names()
-    window, resolution = _window(query), int(query.resolution)
-    series = store.periods.series(None, *window, resolution)
-    system = store.periods.system_series(*window, resolution)
+    span, resolution = window(query.since, query.to), int(query.resolution)
+    series = store.periods.series(None, *span, resolution)
+    system = store.periods.system_series(*span, resolution)
     told = store.states.components().get(PUBLISHER)
     counters = {} if told is None else dict(told.state.get("counters") or {})  # type: ignore[call-overload]
     return answer({
@@ -56,11 +56,6 @@ def show_network_metrics(query: NetworkQuery) -> Response:
         "items": [documents.period(counts) for counts in series],
         "broker": [documents.broker_period(counts) for counts in system],
     })
-
-
-def _window(query: NetworkQuery) -> tuple[int, int]:
-    to_ms = services().clock.wall_ms() if query.to is None else query.to
-    return (max(0, to_ms - 1000 * WINDOW_S) if query.since is None else query.since), to_ms
 
 
 AREA: Final = Area(

@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import Response, request
 
-from admin_api.answers import answer, meant
+from admin_api.answers import answer, meant, window
 from admin_api.context import Area, Route, services
 from admin_api.documents import Document, iso, latest_document
 from admin_api.schemas.history import Readings, ReadingsQuery
@@ -14,7 +14,6 @@ from admin_api.transfer.csv_form import csv_text, quoted
 from common.store.model import Role
 from common.store.summary import HistoryRow, Summary
 
-WINDOW_MS: Final = 3_600_000  # what is shown where nobody says from when
 CSV: Final = "text/csv"
 _STATISTICS: Final = ("lowest", "mean", "highest", "last")
 _TITLES: Final = ("min", "mean", "max", "last")
@@ -26,8 +25,7 @@ def list_readings(path: MeterPath, query: ReadingsQuery) -> Response:
     Without a resolution it is the finest that is kept for so long and fits the limit.
     """
     meter, store = meant(path.meter), services().store
-    to_ms = services().clock.wall_ms() if query.to is None else query.to
-    from_ms = max(0, to_ms - WINDOW_MS) if query.since is None else query.since
+    from_ms, to_ms = window(query.since, query.to)
     wanted = None if query.resolution is None else int(query.resolution)
     rows = store.history.between(meter.uid, from_ms, to_ms, wanted, query.limit)
     if _is_csv(query):

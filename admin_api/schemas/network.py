@@ -1,11 +1,10 @@
 """What passes on lines and to the broker: of one meter and of all."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from admin_api.schemas.shape import Answer, Field, Instant, Query, Time
 
 Resolution = Literal["300", "3600"]
-WINDOW_S: Final = 3600
 
 
 class NetworkQuery(Query):
