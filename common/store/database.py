@@ -8,7 +8,7 @@ so that a preloaded process hands no connection to its children; a file that was
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from common.store.engines import BUSY_TIMEOUT_MS, Way, make_engines, told
 from common.store.errors import StoreUnavailable
 from common.store.store_file import file_identity
 
-__all__ = ["Database", "Way", "upsert"]
+__all__ = ["Database", "Way", "insert_or", "upsert"]
 
 
 class Database:
@@ -94,14 +94,21 @@ class Database:
         self._identity = identity
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], key: str) -> None:
-    """Insert rows, or replace all columns of those whose key is there already."""
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *key: str, sums: Collection[str] = ()
+) -> None:
+    """Insert rows; where the key is there already add to the columns of ``sums``, and replace all others."""
     if not rows:
         return
-    maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = maker(table)
-    columns = {name: statement.excluded[name] for name in rows[0] if name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), [dict(row) for row in rows])
+    statement = insert_or(connection, table)
+    new, others = statement.excluded, [name for name in rows[0] if name not in key]
+    columns = {name: table.c[name] + new[name] if name in sums else new[name] for name in others}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=columns), [dict(row) for row in rows])
+
+
+def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insertion that can be told what to do where the key is there already."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _file(url: str) -> Path | None:

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from common.clock import Clock
 from common.settings import StoreSettings
-from common.store.database import Database, Way
+from common.store.database import Database, Way, upsert
 from common.store.errors import StoreDamaged
 from common.store.forgetting import forget
 from common.store.summary import RESOLUTIONS_S, HistoryRow, begin_ms, coarser, pack, together, unpack
@@ -28,7 +27,6 @@ CHUNK: Final = 500  # keys of one query
 AHEAD_MS: Final = 86_400_000  # what lies further ahead was dated by a clock that has been set back since
 LEAST: Final = 60  # periods of each resolution that want of octets does not touch
 Key = tuple[int, int, bytes]
-_KEY: Final = (table.c.resolution_s, table.c.at_ms, table.c.uid)
 
 
 class History:
@@ -63,7 +61,7 @@ class History:
                 parts[key] = together(known, parts[key])
         values = [_columns(row) for _, row in sorted(parts.items())]
         with self._database.begin(Way.STATE) as connection:
-            _write(connection, values)
+            upsert(connection, table, values, "resolution_s", "at_ms", "uid")
 
     def between(
         self, uid: bytes, from_ms: int, to_ms: int, resolution_s: int | None = None, limit: int = MAX_ROWS
@@ -144,13 +142,6 @@ def _columns(row: HistoryRow) -> dict[str, object]:
         "last_ms": row.last_ms,
         "packed": pack(row),
     }
-
-
-def _write(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
-    maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = maker(table)
-    columns = {name: statement.excluded[name] for name in ("readings", "last_ms", "packed")}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=columns), rows)
 
 
 def _marks(connection: Connection, resolution_s: int, from_ms: int, to_ms: int) -> range:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from common.store.database import Database, Way
+from common.store.database import Database, Way, insert_or
 from common.store.tables import notices
 
 GIVEN_UP: Final = 0  # instead of the time of sending
@@ -61,8 +60,7 @@ class Notices:
         if not rows:
             return
         with self._database.begin(Way.WISH) as connection:
-            maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            statement = maker(notices).values(attempts=0, error="").on_conflict_do_nothing()
+            statement = insert_or(connection, notices).values(attempts=0, error="").on_conflict_do_nothing()
             connection.execute(statement, [row | {"attempts": 0, "error": ""} for row in rows])
 
     def pending(self, channel: str) -> list[Pending]:

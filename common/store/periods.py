@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from common.settings import StoreSettings
-from common.store.database import Database, Way
+from common.store.database import Database, Way, upsert
 from common.store.forgetting import BATCH, forget
 from common.store.model import PERIOD_MS, MeterCounts, SystemCounts
 from common.store.tables import (
@@ -53,11 +52,11 @@ class Periods:
             for at_ms, counts in sorted(system.items())
         ]
         with self._database.begin(Way.STATE) as connection:
-            _add(connection, meter_periods, of_meters, ("at_ms", "uid"), PERIOD_LEVELS)
-            _add(connection, system_periods, of_system, ("at_ms",), ())
+            upsert(connection, meter_periods, of_meters, "at_ms", "uid", sums=PERIOD_COUNTS)
+            upsert(connection, system_periods, of_system, "at_ms", sums=SYSTEM_COUNTS)
             if self._hours_kept_ms:
-                _add(connection, meter_hours, _by_hour(of_meters), ("at_ms", "uid"), PERIOD_LEVELS)
-                _add(connection, system_hours, _by_hour(of_system), ("at_ms",), ())
+                upsert(connection, meter_hours, _by_hour(of_meters), "at_ms", "uid", sums=PERIOD_COUNTS)
+                upsert(connection, system_hours, _by_hour(of_system), "at_ms", sums=SYSTEM_COUNTS)
 
     def meters(self, since_ms: int, uid: bytes | None = None) -> dict[bytes, MeterCounts]:
         """Return the sums of every meter, or of one, over the periods that had not ended at ``since_ms``."""
@@ -160,21 +159,3 @@ def _levels(row: RowMapping) -> dict[str, int]:
 def _counts(row: RowMapping, levels: Counts) -> MeterCounts:
     sums = {name: int(row[name]) for name in ("since_ms", *PERIOD_COUNTS)}
     return MeterCounts(**sums | dict(levels))
-
-
-def _add(
-    connection: Connection,
-    table: Table,
-    rows: Sequence[Mapping[str, object]],
-    keys: tuple[str, ...],
-    levels: Iterable[str],
-) -> None:
-    if not rows:
-        return
-    maker = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = maker(table)
-    sums = {name: table.c[name] + statement.excluded[name] for name in rows[0] if name not in keys}
-    sums |= {name: statement.excluded[name] for name in levels}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=list(keys), set_=sums), [dict(row) for row in rows]
-    )
