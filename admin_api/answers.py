@@ -7,8 +7,10 @@ from typing import Final
 
 from flask import Response, request, url_for
 
+from admin_api.auth import actor
 from admin_api.context import JSON, services
 from common.store.errors import RevisionConflict
+from common.store.meters import Change
 from common.store.model import Meter
 
 NEWER: Final = "v1_"
@@ -54,9 +56,17 @@ def expected_revision(meter: Meter) -> int | None:
     return meter.revision
 
 
-def is_known(meter: Meter) -> bool:
-    """Return whether If-None-Match names the meter's revision: the caller has it already."""
-    return request.if_none_match.contains_weak(str(meter.revision))
+def edited(text: str, change: Change) -> Meter:
+    """Change what is wished of a path's meter, if it has the revision that If-Match demands; return it."""
+    meter = meant(text)
+    expected = expected_revision(meter)
+    return services().store.meters.edit(meter.id, change, actor(), expected_revision=expected)
+
+
+def unchanged(meter: Meter) -> Response | None:
+    """Return 304 if If-None-Match names the meter's revision: the caller has it already."""
+    known = request.if_none_match.contains_weak(str(meter.revision))
+    return nothing(HTTPStatus.NOT_MODIFIED, revision_header(meter)) if known else None
 
 
 def revision_header(meter: Meter) -> dict[str, str]:

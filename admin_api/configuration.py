@@ -5,13 +5,12 @@ The ETag is the meter's revision, as everywhere: who changes a part raises it.
 
 from collections.abc import Callable
 from dataclasses import fields
-from http import HTTPStatus
 from typing import Final
 
 from flask import Response
 
-from admin_api.answers import answer, expected_revision, is_known, meant, nothing, revision_header
-from admin_api.auth import TooOften, actor
+from admin_api.answers import answer, edited, meant, revision_header, unchanged
+from admin_api.auth import TooOften
 from admin_api.broker_check import LIMIT_S, check_broker, own_broker
 from admin_api.completing import changed_meter
 from admin_api.context import Area, Route, services
@@ -118,17 +117,11 @@ def thingsboard(meter: Meter) -> Document:
 
 def _known(text: str, show: Show) -> Response:
     meter = meant(text)
-    if is_known(meter):
-        return nothing(HTTPStatus.NOT_MODIFIED, revision_header(meter))
-    return answer(show(meter), headers=revision_header(meter))
+    return unchanged(meter) or answer(show(meter), headers=revision_header(meter))
 
 
 def _changed(text: str, change: MeterChange, show: Show) -> Response:
-    meter = meant(text)
-    expected = expected_revision(meter)
-    changed = services().store.meters.edit(
-        meter.id, lambda wish: changed_meter(change, wish), actor(), expected_revision=expected
-    )
+    changed = edited(text, lambda wish: changed_meter(change, wish))
     return answer(show(changed), headers=revision_header(changed))
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import Response
 
-from admin_api.answers import answer, expected_revision, is_known, location, meant, nothing, revision_header
+from admin_api.answers import answer, edited, expected_revision, location, meant, nothing, revision_header, unchanged
 from admin_api.auth import actor
 from admin_api.completing import assumed, changed_meter, new_meter, replaced_meter
 from admin_api.context import Area, Route, services
@@ -22,7 +22,6 @@ from admin_api.schemas.meters import (
     RemovalQuery,
 )
 from common.catalogue import MODELS
-from common.store.meters import Change
 from common.store.model import Meter, MeterStateRow, Role
 
 
@@ -56,9 +55,7 @@ def show_meter(path: MeterPath) -> Response:
     The ETag stands for what is wished of it, not for its state: who watches the state asks for the meter's status.
     """
     meter = meant(path.meter)
-    if is_known(meter):
-        return nothing(HTTPStatus.NOT_MODIFIED, revision_header(meter))
-    return _shown(meter)
+    return unchanged(meter) or _shown(meter)
 
 
 def replace_meter(path: MeterPath, body: NewMeter) -> Response:
@@ -66,7 +63,7 @@ def replace_meter(path: MeterPath, body: NewMeter) -> Response:
 
     What is left out is as in a new meter, but for secrets: they stay.
     """
-    return _changed(path.meter, lambda current: replaced_meter(body, current))
+    return _shown(edited(path.meter, lambda current: replaced_meter(body, current)))
 
 
 def change_meter(path: MeterPath, body: MeterChange) -> Response:
@@ -74,7 +71,7 @@ def change_meter(path: MeterPath, body: MeterChange) -> Response:
 
     Another model without measurements takes those along that were the old model's own.
     """
-    return _changed(path.meter, lambda current: changed_meter(body, current))
+    return _shown(edited(path.meter, lambda current: changed_meter(body, current)))
 
 
 def remove_meter(path: MeterPath, query: RemovalQuery) -> Response:
@@ -110,12 +107,6 @@ def list_models() -> Response:
         for model in MODELS.values()
     ]
     return answer({"items": items})
-
-
-def _changed(text: str, change: Change) -> Response:
-    found = meant(text)
-    expected = expected_revision(found)
-    return _shown(services().store.meters.edit(found.id, change, actor(), expected_revision=expected))
 
 
 def _shown(meter: Meter, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
