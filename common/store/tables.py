@@ -291,41 +291,32 @@ dlms_diagnostics = Table(
     sqlite_autoincrement=True,
 )
 
-# What was measured of a meter within one period of five minutes (UTC), from which the QoS figures are made. The key
-# begins with the time: a minute's batch goes to the same few pages, and what is too old is one range.
-meter_periods = Table(
-    "meter_periods",
-    metadata,
-    Column("at_ms", BigInteger, primary_key=True),
-    Column("uid", LargeBinary(_UID), primary_key=True),
-    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
-    sqlite_with_rowid=False,
-)
 
-# The same of the system as a whole.
-system_periods = Table(
-    "system_periods",
-    metadata,
-    Column("at_ms", BigInteger, primary_key=True),
-    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in SYSTEM_COUNTS),
-)
+def _of_meters(name: str) -> Table:
+    """The key begins with the time: a minute's batch goes to the same few pages, and what is too old is one range."""
+    return Table(
+        name,
+        metadata,
+        Column("at_ms", BigInteger, primary_key=True),
+        Column("uid", LargeBinary(_UID), primary_key=True),
+        *(Column(each, BigInteger, nullable=False, server_default=_ZERO) for each in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
+        sqlite_with_rowid=False,
+    )
 
-# The same by the hour (UTC), for longer.
-meter_hours = Table(
-    "meter_hours",
-    metadata,
-    Column("at_ms", BigInteger, primary_key=True),
-    Column("uid", LargeBinary(_UID), primary_key=True),
-    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in (*PERIOD_COUNTS, *PERIOD_LEVELS)),
-    sqlite_with_rowid=False,
-)
 
-system_hours = Table(
-    "system_hours",
-    metadata,
-    Column("at_ms", BigInteger, primary_key=True),
-    *(Column(name, BigInteger, nullable=False, server_default=_ZERO) for name in SYSTEM_COUNTS),
-)
+def _of_system(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("at_ms", BigInteger, primary_key=True),
+        *(Column(each, BigInteger, nullable=False, server_default=_ZERO) for each in SYSTEM_COUNTS),
+    )
+
+
+# What was measured within one period of five minutes (UTC), from which the QoS figures are made, and by the hour, for
+# longer: of each meter, and of the system as a whole.
+meter_periods, system_periods = _of_meters("meter_periods"), _of_system("system_periods")
+meter_hours, system_hours = _of_meters("meter_hours"), _of_system("system_hours")
 
 # Which change of an alarm was told by which channel (e-mail, webhook).
 notices = Table(
