@@ -9,6 +9,7 @@ from flask import Response, request, url_for
 
 from admin_api.auth import actor
 from admin_api.context import JSON, services
+from admin_api.documents import meter_document
 from common.store.errors import RevisionConflict
 from common.store.meters import Change
 from common.store.model import Meter
@@ -22,6 +23,12 @@ _url: Final[Callable[..., str]] = url_for
 def answer(document: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response."""
     return Response(json.dumps(document), status=int(status), headers=headers, mimetype=JSON)
+
+
+def meter_answer(meter: Meter, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> Response:
+    """Return a meter: what is wished of it and its state."""
+    document = meter_document(meter, services().store.states.get(meter.uid))
+    return answer(document, status, revision_header(meter) | headers)
 
 
 def nothing(status: HTTPStatus = HTTPStatus.NO_CONTENT, headers: Mapping[str, str] | None = None) -> Response:

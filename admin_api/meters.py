@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import Response
 
-from admin_api.answers import answer, edited, expected_revision, location, meant, nothing, revision_header, unchanged
+from admin_api.answers import answer, edited, expected_revision, location, meant, meter_answer, nothing, unchanged
 from admin_api.auth import actor
 from admin_api.completing import assumed, changed_meter, new_meter, replaced_meter
 from admin_api.context import Area, Route, services
@@ -22,7 +22,7 @@ from admin_api.schemas.meters import (
     RemovalQuery,
 )
 from common.catalogue import MODELS
-from common.store.model import Meter, MeterStateRow, Role
+from common.store.model import MeterStateRow, Role
 
 
 def list_meters(query: MeterQuery) -> Response:
@@ -46,7 +46,7 @@ def add_meter(body: NewMeter) -> Response:
     What is left out follows from its model. Its worker starts within two seconds.
     """
     meter = services().store.meters.add(new_meter(body), actor())
-    return _shown(meter, HTTPStatus.CREATED, location("meters", "show_meter", meter=meter.id))
+    return meter_answer(meter, HTTPStatus.CREATED, **location("meters", "show_meter", meter=meter.id))
 
 
 def show_meter(path: MeterPath) -> Response:
@@ -55,7 +55,7 @@ def show_meter(path: MeterPath) -> Response:
     The ETag stands for what is wished of it, not for its state: who watches the state asks for the meter's status.
     """
     meter = meant(path.meter)
-    return unchanged(meter) or _shown(meter)
+    return unchanged(meter) or meter_answer(meter)
 
 
 def replace_meter(path: MeterPath, body: NewMeter) -> Response:
@@ -63,7 +63,7 @@ def replace_meter(path: MeterPath, body: NewMeter) -> Response:
 
     What is left out is as in a new meter, but for secrets: they stay.
     """
-    return _shown(edited(path.meter, lambda current: replaced_meter(body, current)))
+    return meter_answer(edited(path.meter, lambda current: replaced_meter(body, current)))
 
 
 def change_meter(path: MeterPath, body: MeterChange) -> Response:
@@ -71,7 +71,7 @@ def change_meter(path: MeterPath, body: MeterChange) -> Response:
 
     Another model without measurements takes those along that were the old model's own.
     """
-    return _shown(edited(path.meter, lambda current: changed_meter(body, current)))
+    return meter_answer(edited(path.meter, lambda current: changed_meter(body, current)))
 
 
 def remove_meter(path: MeterPath, query: RemovalQuery) -> Response:
@@ -107,11 +107,6 @@ def list_models() -> Response:
         for model in MODELS.values()
     ]
     return answer({"items": items})
-
-
-def _shown(meter: Meter, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
-    document = meter_document(meter, services().store.states.get(meter.uid))
-    return answer(document, status, revision_header(meter) | (headers or {}))
 
 
 AREA: Final = Area(

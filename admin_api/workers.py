@@ -9,10 +9,10 @@ from typing import Final
 
 from flask import Response
 
-from admin_api.answers import answer, location, meant, revision_header
+from admin_api.answers import answer, location, meant, meter_answer
 from admin_api.auth import actor
 from admin_api.context import Area, Route, View, services
-from admin_api.documents import command_document, meter_document
+from admin_api.documents import command_document
 from admin_api.schemas.commands import CommandAnswer, CommandBody, CommandPath, Patience
 from admin_api.schemas.meters import MeterAnswer, MeterPath
 from common.meter_state import DesiredState
@@ -26,10 +26,7 @@ def wish(desired: DesiredState, about: str) -> View:
     """Return the view that wishes a meter into a state."""
 
     def view(path: MeterPath) -> Response:
-        changed = services().store.meters.set_desired(meant(path.meter).id, desired, actor())
-        return answer(
-            meter_document(changed, services().store.states.get(changed.uid)), headers=revision_header(changed)
-        )
+        return meter_answer(services().store.meters.set_desired(meant(path.meter).id, desired, actor()))
 
     view.__doc__ = about
     return view
