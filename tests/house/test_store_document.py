@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from common.settings import StoreSettings
+from common.store.model import MeterCounts
+from common.store.periods import HOUR_MS
 from common.store.retention import Rule, rules
 from common.store.tables import metadata
+from tests.support.installation import NOON_MS, StillClock, opened
 
 TEXT = (Path(__file__).parents[2] / "docs" / "STORE.md").read_text(encoding="utf-8")
 HELD, KEPT = (
@@ -16,6 +19,18 @@ HELD, KEPT = (
 )
 LINES = [line.split("|")[1:-1] for line in KEPT.splitlines() if line.startswith("| `")]
 BOUNDS = {name: cells for cells in LINES for name in re.findall(r"`(\w+)`", cells[0])}
+
+EVERY_SECOND = {  # an hour of a meter that is asked for twelve quantities, each in a frame of its own
+    **dict.fromkeys(("measured_ms", "up_ms"), 3_600_000),
+    **dict.fromkeys(("cycles", "taken", "delivered"), 3600),
+    **dict.fromkeys(("reads_ok", "frames_sent", "frames_received"), 12 * 3600),
+    **dict.fromkeys(("octets_sent", "octets_received"), 40 * 12 * 3600),
+    "cycle_ms": 200 * 3600,
+    "cycles_slow": 36,
+    "reads_failed": 36,
+    "reconnects": 4,
+    "hdlc_errors": 36,
+}
 
 
 @pytest.mark.parametrize("table", sorted(metadata.tables))
@@ -40,3 +55,14 @@ def test_the_bounds_of_the_document_are_those_of_the_rules(rule: Rule) -> None:
 @pytest.mark.parametrize("setting", [item.name for item in fields(StoreSettings) if item.name != "url"])
 def test_every_setting_of_retention_is_in_the_document(setting: str) -> None:
     assert f"`{setting}`" in KEPT
+
+
+def test_a_row_of_counts_takes_no_more_room_than_the_document_says(tmp_path: Path) -> None:
+    most = int(TEXT.split("| a row of counts | at most ", 1)[1].split(" ", 1)[0])
+    assert EVERY_SECOND.keys() <= {item.name for item in fields(MeterCounts)}
+    with opened(tmp_path, StillClock()) as store:
+        before = (tmp_path / "store.db").stat().st_size
+        keys = [(NOON_MS + hour * HOUR_MS, number.to_bytes(16, "big")) for hour in range(100) for number in range(20)]
+        store.periods.add(dict.fromkeys(keys, EVERY_SECOND), {})
+    grown = (tmp_path / "store.db").stat().st_size - before
+    assert most / 2 < grown / len(keys) / 2 <= most, "each has its five minutes and its hour"
