@@ -96,7 +96,9 @@ class Meters:
             _raise_version(connection)
             _refuse_taken_name(connection, wish, None)
             _refuse_taken_line(connection, wish, None, addresses)
-            return self._insert(connection, wish, actor)
+            count = select(func.count()).select_from(meters).where(_alive())
+            _refuse_too_many(int(connection.execute(count).scalar_one()) + 1)
+            return self._write(connection, os.urandom(UID_SIZE), None, wish, actor)
 
     def edit(self, key: int | bytes, change: Change, actor: str, *, expected_revision: int | None = None) -> Meter:
         """Replace a meter's wish by ``change`` of it, in one transaction; a wish that stays equal raises nothing.
@@ -192,31 +194,14 @@ class Meters:
         _refuse_taken_name(connection, wish, old.id)
         if _line(wish) != _line(old.wish):
             _refuse_taken_line(connection, wish, old.id, addresses)
-        return self._write(connection, old, wish, actor)
+        return self._write(connection, old.uid, old, wish, actor)
 
-    def _insert(self, connection: Connection, wish: MeterWish, actor: str) -> Meter:
-        uid, now = os.urandom(UID_SIZE), self._clock.wall_ms()
-        count = select(func.count()).select_from(meters).where(_alive())
-        if int(connection.execute(count).scalar_one()) >= MAX_METERS:
-            raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
-        _refuse_taken_name(connection, wish, None)
-        columns = self._columns(uid, wish) | {"revision": 1, "created_at": now, "updated_at": now, "purge": False}
-        done = connection.execute(insert(meters).values(uid=uid, **columns))
-        number = cast("tuple[int]", done.inserted_primary_key)[0]
-        _write_measurements(connection, number, wish.measurements)
-        note(connection, now, actor, "meter.add", _subject(uid, wish.name), {"id": number})
-        return Meter(number, uid, 1, now, now, None, False, wish)
-
-    def _write(self, connection: Connection, old: Meter, wish: MeterWish, actor: str) -> Meter:
-        _refuse_taken_name(connection, wish, old.id)
-        now, revision = self._clock.wall_ms(), old.revision + 1
-        columns = self._columns(old.uid, wish) | {"revision": revision, "updated_at": now}
-        connection.execute(update(meters).where(meters.c.id == old.id).values(**columns))
-        if wish.measurements != old.wish.measurements:
-            connection.execute(delete(meter_configs).where(meter_configs.c.meter_id == old.id))
-            _write_measurements(connection, old.id, wish.measurements)
-        note(connection, now, actor, "meter.edit", _subject(old.uid, wish.name), {"changed": _changed(old.wish, wish)})
-        return replace(old, revision=revision, updated_at=now, wish=wish)
+    def _write(self, connection: Connection, uid: bytes, old: Meter | None, wish: MeterWish, actor: str) -> Meter:
+        now = self._clock.wall_ms()
+        meter = _put(connection, _Made(uid, wish, old is None), self._columns(uid, wish), old, now)
+        _measure_anew(connection, [meter], {} if old is None else {uid: old})
+        note(connection, now, actor, *_noted(meter, old))
+        return meter
 
     def _living(self, connection: Connection, key: int | bytes, *, and_dead: bool = False) -> Meter:
         column = meters.c.uid if isinstance(key, bytes) else meters.c.id
@@ -286,12 +271,16 @@ class _Made:
 def _refuse_collisions(connection: Connection, made: Sequence[_Made], old: Collection[bytes]) -> None:
     living = connection.execute(select(meters.c.uid, meters.c.name).where(_alive())).all()
     names = {name for uid, name in living if uid not in old}
-    if len(living) + sum(item.is_new for item in made) > MAX_METERS:
-        raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
+    _refuse_too_many(len(living) + sum(item.is_new for item in made))
     for item in made:
         if item.wish.name in names:
             raise NameTaken(f"another meter is named {item.wish.name!r}")
         names.add(item.wish.name)
+
+
+def _refuse_too_many(number: int) -> None:
+    if number > MAX_METERS:
+        raise TooManyMeters(f"{MAX_METERS} meters are as many as one installation may have")
 
 
 def _put(connection: Connection, item: _Made, columns: Mapping[str, object], before: Meter | None, now: int) -> Meter:
@@ -361,12 +350,6 @@ def _refuse_taken_line(
         if same_line(wish.ip_address, host, addresses) and not may_share(wish.line_mode, mode):
             line = f"{wish.ip_address}:{wish.port}"
             raise LineTaken(f"meter {name!r} is on {line}; both need line_mode shared or concurrent")
-
-
-def _write_measurements(connection: Connection, number: int, items: Sequence[MeasurementWish]) -> None:
-    rows = [_measurement_row(number, item) for item in items]
-    if rows:
-        connection.execute(insert(meter_configs), rows)
 
 
 def _raise_version(connection: Connection) -> None:
