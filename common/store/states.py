@@ -15,12 +15,8 @@ from common.store.database import Database, Way, upsert
 from common.store.model import ComponentRow, LatestRow, MeterStateRow
 from common.store.tables import component_states, latest_values, meter_states
 
-MAX_TEXT: Final = 300  # characters of a cause's text
-MAX_LABEL: Final = 64
 _STATE: Final = tuple(item.name for item in fields(MeterStateRow))
 _LATEST: Final = tuple(item.name for item in fields(LatestRow))
-_LONG: Final = ("detail", "last_error")
-_SHORT: Final = ("cause", "serial_number", "firmware_version")
 _NUMBERS: Final = ("metrics", "network")
 
 
@@ -91,8 +87,6 @@ def latest_rows(connection: Connection, uids: Collection[bytes] | None = None) -
 
 def _state_columns(row: MeterStateRow) -> dict[str, object]:
     columns: dict[str, object] = {name: getattr(row, name) for name in _STATE}
-    columns |= {name: getattr(row, name)[:MAX_TEXT] for name in _LONG}
-    columns |= {name: getattr(row, name)[:MAX_LABEL] for name in _SHORT}
     columns |= {name: _finite(getattr(row, name)) for name in _NUMBERS} | {"facts": dict(row.facts)}
     return columns | {"status": str(row.status)}
 
