@@ -8,7 +8,7 @@ A job is a command whose verb takes long: backfill, discover, scan.
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
@@ -181,7 +181,8 @@ class Commands:
             if ended:
                 _note_ends(connection, commands.c.id == number)
             else:
-                _note_late(connection, number, values)
+                expired = commands.c.state == str(CommandState.EXPIRED)
+                _note_ends(connection, commands.c.id == number, expired, late=values)
             return ended
 
     def expire(self, now_ms: int) -> list[str]:
@@ -203,28 +204,17 @@ class Commands:
         return ids
 
 
-def _note_ends(connection: Connection, *ended: ColumnElement[bool]) -> None:
-    """Write into the audit what became of commands that change something at a meter, as far as we know."""
+def _note_ends(connection: Connection, *ended: ColumnElement[bool], late: Mapping[str, object] | None = None) -> None:
+    """Write into the audit what became of commands that change something at a meter, as far as we know.
+
+    ``late``: what came of those that had expired, of which nobody knew till then.
+    """
     for row in connection.execute(select(commands).where(commands.c.verb.in_(ONCE), *ended)).mappings():
-        outcome = {"command": row["id"], "state": row["state"], "error": row["error_kind"]}
-        action = f"command.{row['verb']}.{'done' if row['state'] == CommandState.DONE else 'failed'}"
-        note(connection, row["finished_ms"], row["actor"], action, _subject(connection, row["meter_uid"]), outcome)
-
-
-def _note_late(connection: Connection, number: str, came: Mapping[str, object]) -> None:
-    """Write into the audit what became at the meter of a command that had expired: till then nobody knew."""
-    expired = (commands.c.id == number, commands.c.verb.in_(ONCE), commands.c.state == str(CommandState.EXPIRED))
-    for row in connection.execute(select(commands).where(*expired)).mappings():
-        outcome = {"command": number, "state": row["state"], "late": came["state"], "error": came["error_kind"]}
+        came = dict(row) | dict(late or {})
+        outcome = {"command": row["id"], "state": row["state"]} | ({"late": late["state"]} if late else {})
         action = f"command.{row['verb']}.{'done' if came['state'] == CommandState.DONE else 'failed'}"
-        note(
-            connection,
-            cast("int", came["finished_ms"]),
-            row["actor"],
-            action,
-            _subject(connection, row["meter_uid"]),
-            outcome,
-        )
+        about = _subject(connection, row["meter_uid"])
+        note(connection, came["finished_ms"], row["actor"], action, about, outcome | {"error": came["error_kind"]})
 
 
 def _subject(connection: Connection, meter_uid: bytes) -> str:
