@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from admin_api.audit.verdict import Decision
+from admin_api.schemas.access import UserAnswer
 from admin_api.schemas.alarms import AlarmAnswer
 from admin_api.schemas.jobs import JobAnswer
 from admin_api.schemas.logs import LogLine
@@ -226,15 +227,8 @@ class TokenRevoked(Answer):
     revoked: Literal[True]
 
 
-class UserShown(Answer):
+class UserShown(UserAnswer):
     """Somebody who may log in."""
-
-    id: int
-    name: str
-    role: Role
-    disabled: bool
-    created_at: Time
-    changed_at: Time
 
 
 class UserRemoved(Answer):

@@ -1,4 +1,4 @@
-"""Every hint belongs to an error that exists, and errors that an operator meets have one."""
+"""Every hint belongs to an error that exists; an error has the hint of its kind, or that of its family."""
 
 import re
 from pathlib import Path
