@@ -1,4 +1,4 @@
-"""What views share: a JSON answer, where it is found, the meter that a path means, the revision a header demands."""
+"""What views share: JSON answers, where one is found, the meter, the time and the revision that a request means."""
 
 import json
 from collections.abc import Callable, Mapping
