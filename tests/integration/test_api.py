@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from common.settings import load
 from common.store.engine import Store, open_from_settings
 from common.store.model import Role
 from common.vault import Vault
+from tests.support.mosquitto import free_port
 from tests.support.waiting import wait_until
 
 START_S = 60.0  # on a busy machine
@@ -47,12 +47,6 @@ class _Served:
             return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _command(port: int) -> list[str]:
     options = ["--preload", "--workers=2", "--threads=8", "--worker-class=gthread", f"--bind=127.0.0.1:{port}"]
     return [sys.executable, "-P", "-m", "gunicorn", *options, "admin_api.wsgi:app"]
@@ -68,7 +62,7 @@ def served(tmp_path: Path) -> Iterator[_Served]:
     store = open_from_settings(settings)
     store.upgrade()
     token = store.tokens.create(Role.ADMIN, "test")[1].reveal()
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {"DLMS_BRIDGE_STATE": str(tmp_path)}
     with (tmp_path / "api.log").open("wb") as log:
         process = subprocess.Popen(_command(port), cwd=empty, env=environment, stdout=log, stderr=log)
@@ -148,7 +142,7 @@ def test_a_too_large_or_endless_body_costs_nothing(served: _Served) -> None:
 
 def test_without_a_master_key_it_does_not_start_and_says_why(tmp_path: Path) -> None:
     environment = os.environ | {"DLMS_BRIDGE_STATE": str(tmp_path)}
-    command = _command(_free_port())
+    command = _command(free_port())
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=START_S, check=False)
     assert done.returncode == 78
     assert b"bad_key" in done.stderr

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from poller.cli.read import main
 from poller.simulator import Fleet, MeterSpec
+from tests.support.mosquitto import free_port
 
 Captured = pytest.CaptureFixture[str]
 VOLTAGE, ENERGY = "1-1:32.7.0", "1-1:1.8.0"
@@ -77,9 +77,7 @@ def test_nothing_read_is_2(fleet: Fleet, capsys: Captured) -> None:
 
 
 def test_no_link_is_2_with_the_typed_error(capsys: Captured) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        free = nobody.getsockname()[1]
-    assert main(["--host", "127.0.0.1", "--port", str(free), "--json", VOLTAGE]) == 2
+    assert main(["--host", "127.0.0.1", "--port", str(free_port()), "--json", VOLTAGE]) == 2
     captured = capsys.readouterr()
     assert json.loads(captured.err)["error"]["kind"] == "connect_refused"
     assert json.loads(captured.out)[0]["error"]["kind"] == "connect_refused"

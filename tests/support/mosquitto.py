@@ -7,6 +7,7 @@ is published before the subscriber is back waits for it.
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -14,8 +15,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, cast
@@ -32,6 +34,11 @@ from tests.support.waiting import wait_until
 EXTRA_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"  # Debian puts daemons where users do not look
 START_S: Final = 10.0
 STOP_S: Final = 10.0
+PORTS: Final = range(20_000, 32_000, 10)  # below those that the kernel gives; steps, for who takes the next ones too
+_worker: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_workers: Final = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_mine: Final = PORTS[_worker::_workers]
+_ports: Final = islice(cycle(_mine), secrets.randbelow(len(_mine)), None)
 
 
 def program(name: str = "mosquitto") -> str:
@@ -43,10 +50,11 @@ def program(name: str = "mosquitto") -> str:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that was free a moment ago, and that neither the kernel nor tests beside us give to another."""
+    while True:
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port := next(_ports)))
+            return port
 
 
 class Mosquitto:
