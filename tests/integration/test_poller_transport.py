@@ -12,7 +12,9 @@ from common.clock import SystemClock
 from poller.dlms.errors import PeerClosed, ReplyTimeout
 from poller.errors import ConnectFailed, ConnectRefused, ConnectTimeout, HostUnreachable, Interrupted, PeerReset
 from poller.transport import SLICE_S, TcpWire
+from tests.support.mosquitto import free_port
 
+SLACK_S = 2.0  # what a machine with other things to do may add
 LINGER_RST = struct.pack("ii", 1, 0)
 
 
@@ -63,7 +65,7 @@ def test_a_deadline_is_absolute_and_the_pulse_is_felt(server: socket.socket) -> 
     started = time.monotonic()
     with pytest.raises(ReplyTimeout):
         wire.receive(soon(1.3))
-    assert 1.2 < time.monotonic() - started < 1.6
+    assert 1.2 < time.monotonic() - started < 1.3 + SLACK_S
     assert pulses.count >= 2
     wire.close()
     peer.close()
@@ -85,7 +87,7 @@ def test_a_pulse_breaks_a_wait_off(server: socket.socket) -> None:
     started = time.monotonic()
     with pytest.raises(Interrupted):
         wire.receive(soon(30.0))
-    assert time.monotonic() - started < 2 * SLICE_S + 0.3
+    assert time.monotonic() - started < 2 * SLICE_S + SLACK_S
     wire.close()
     peer.close()
 
@@ -105,8 +107,7 @@ def test_a_peer_that_closes_and_one_that_resets_are_told_apart(server: socket.so
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = free_port()
     with pytest.raises(ConnectRefused, match=f"127.0.0.1:{port}"):
         TcpWire(SystemClock(), Pulses()).connect("127.0.0.1", port, soon(1.0))
 
@@ -123,7 +124,7 @@ def test_nobody_answers() -> None:
         started = time.monotonic()
         with pytest.raises(ConnectTimeout):
             TcpWire(SystemClock(), Pulses()).connect("127.0.0.1", port, soon(0.7))
-        assert time.monotonic() - started < 1.2
+        assert time.monotonic() - started < 0.7 + SLACK_S
         for filler in fillers:
             filler.close()
 

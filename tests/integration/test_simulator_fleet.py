@@ -24,7 +24,7 @@ from poller.simulator.personality import BadSpecification
 from tests.support.simulated import AARQ_LLS
 from tests.support.waiting import wait_until
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 SNRM = frames.encode(Frame(b"\x03", b"\x03", 0x93))
 DISC = frames.encode(Frame(b"\x03", b"\x03", 0x53))
 GET_ENERGY = bytes.fromhex("c001c100030101010800ff0200")
@@ -154,7 +154,7 @@ def test_a_client_that_left_without_a_word_does_not_stand_in_the_way(fleet: Flee
 
 
 def test_a_lingering_session_refuses_the_next_client(fleet: Fleet) -> None:
-    fleet.do(meter="sim-1", do="linger", after="unclean", seconds=0.5)
+    fleet.do(meter="sim-1", do="linger", after="unclean", seconds=2.0)
     with line(fleet) as client:
         client.associate()
     wait_until(lambda: fleet.status("sim-1")["unclean"] == 1, PATIENCE, "the unclean end")
