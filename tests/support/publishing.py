@@ -157,7 +157,7 @@ class Meters:
         self._numbers = list(numbers)
         self._interval_s, self._pause_s = interval_s, pause_s
         self._stop = threading.Event()
-        self._quiet = threading.Event()
+        self._quiet, self._fell_quiet = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="meters", daemon=True)
         self.taken = dict.fromkeys(self._numbers, 0)
         self.drained = False
@@ -174,7 +174,7 @@ class Meters:
     def quiet(self) -> int:
         """Take no more readings, go on with the hand-over; return how many were taken."""
         self._quiet.set()
-        time.sleep(2 * self._interval_s + 0.1)
+        assert self._fell_quiet.wait(END_S), "the meters go on"
         return self.total
 
     def __enter__(self) -> "Meters":
@@ -197,7 +197,7 @@ class Meters:
         next_reading = next_beat = time.monotonic()
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= next_reading and not self._quiet.is_set():
+            if not self._is_quiet() and now >= next_reading:
                 next_reading += self._interval_s
                 self._read(feeds)
             if now >= next_beat:
@@ -210,6 +210,12 @@ class Meters:
             time.sleep(self._pause_s)
         for feed in feeds.values():
             feed.close(0.0)
+
+    def _is_quiet(self) -> bool:
+        """Return whether no reading is taken any more; tell whoever waits for it."""
+        if self._quiet.is_set():
+            self._fell_quiet.set()
+        return self._fell_quiet.is_set()
 
     def _read(self, feeds: Mapping[int, Feed]) -> None:
         for number, feed in feeds.items():
