@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 START_S = 60.0  # on a busy machine
 PASSWORD = "a sentence of words"
-RATE = 600
+RATE = 180  # a minute: little beside what a busy machine does, enough for everybody else here
 
 
 @dataclass
@@ -65,7 +65,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """The API over TLS, two processes."""
     authority = Authority(tmp_path / "ca")
     certificate, key = authority.issue("api")
-    key.chmod(0o600)
     port = free_port()
     settings = load(
         str(tmp_path),
@@ -118,7 +117,7 @@ def test_processes_count_failures_and_rates_together_over_tls(served: Served, tm
     blocked = served.call("POST", "/api/login", credentials)
     assert (blocked.status, int(blocked.headers["Retry-After"]) > 20) == (429, True)
 
-    taken = [served.call("GET", "/api/whoami", token=served.token).status for _ in range(RATE // 60 * 10 + 30)]
+    taken = [served.call("GET", "/api/whoami", token=served.token).status for _ in range(120)]
     assert 429 in taken
     assert taken.count(200) >= RATE // 60 * 10 - 2
     assert "Traceback" not in (tmp_path / "api.log").read_text()

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 BIN = Path(sys.executable).parent
 PASSWORD = "not-for-any-log"
 TOKEN = "token-of-the-hook"
-START_S = 20.0
+START_S = 60.0
 
 
 class Mailbox:

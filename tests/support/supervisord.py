@@ -13,7 +13,7 @@ from common.process_state import Process, ProcessState
 from common.supervisord import SOCKET_NAME, NotListening, Supervisord
 from tests.support.waiting import wait_until
 
-START_S: Final = 10.0
+START_S: Final = 30.0
 STOP_S: Final = 20.0
 SLEEPER: Final = "import signal; signal.pause()"
 
