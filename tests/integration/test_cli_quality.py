@@ -1,8 +1,6 @@
 """meterctl report, diagnose and action-plan as they are installed, over a store that nobody writes."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +13,8 @@ from common.settings import load
 from common.store.engine import Store, open_from_settings
 from common.store.model import PERIOD_MS, MeterStateRow
 from tests.support.installation import wish
+from tests.support.system import meterctl
 
-METERCTL = Path(sys.executable).parent / "meterctl"
 GOOD = {"measured_ms": 300_000, "up_ms": 300_000, "reads_ok": 200, "cycles": 50, "cycle_ms": 20_000, "delivered": 50}
 
 
@@ -24,7 +22,7 @@ GOOD = {"measured_ms": 300_000, "up_ms": 300_000, "reads_ok": 200, "cycles": 50,
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation with two meters: one is well, one is refused and was read badly before."""
     directory = tmp_path_factory.mktemp("quality") / "state"
-    _run(directory, "init")
+    meterctl(directory, "init")
     store = open_from_settings(load(str(directory), {}))
     _fill(store)
     store.close()
@@ -55,20 +53,14 @@ def heard(state: Path) -> None:
     store.close()
 
 
-def _run(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(METERCTL), "--state", str(state), *words], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def _json(state: Path, *words: str, code: int) -> Mapping[str, object]:
-    done = _run(state, *words, "--json")
+    done = meterctl(state, *words, "--json")
     assert done.returncode == code, (done.stdout, done.stderr)
     return cast("Mapping[str, object]", json.loads(done.stdout))
 
 
 def test_a_missed_target_is_exit_code_1_and_named(state: Path) -> None:
-    done = _run(state, "report")
+    done = meterctl(state, "report")
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("last 1 h: 25.0 min measured, since ")
@@ -81,18 +73,18 @@ def test_a_missed_target_is_exit_code_1_and_named(state: Path) -> None:
 
 
 def test_a_diagnosis_is_exit_code_1_where_something_is_the_matter(state: Path) -> None:
-    done = _run(state, "diagnose", "away")
+    done = meterctl(state, "diagnose", "away")
     assert done.returncode == 1, done.stderr
     assert "high: the host refuses the connection" in done.stdout
     assert "  1. compare the port" in done.stdout
-    well = _run(state, "diagnose", "good")
+    well = meterctl(state, "diagnose", "good")
     assert well.returncode == 0, (well.stdout, well.stderr)
     assert "nothing is the matter" in well.stdout
-    assert _run(state, "diagnose", "stranger").returncode == 2
+    assert meterctl(state, "diagnose", "stranger").returncode == 2
 
 
 def test_the_action_plan_numbers_what_is_to_be_done(state: Path) -> None:
-    done = _run(state, "action-plan")
+    done = meterctl(state, "action-plan")
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("1. high: the host refuses the connection (10.0.0.0/24)\n   meters     away\n")
     assert "   1.1  compare the port" in done.stdout
@@ -104,4 +96,4 @@ def test_the_action_plan_numbers_what_is_to_be_done(state: Path) -> None:
 def test_health_over_minutes_knows_the_missed_targets(state: Path) -> None:
     found = _json(state, "health", "--minutes", "30", code=1)
     assert set(cast("Mapping[str, str]", found["missed"])) == {"read_success", "uptime"}
-    assert "missed: read_success: 88.88 %, wanted ≥ 98 %" in _run(state, "health", "--minutes", "30").stdout
+    assert "missed: read_success: 88.88 %, wanted ≥ 98 %" in meterctl(state, "health", "--minutes", "30").stdout

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +16,7 @@ from admin_api.cli.main import answer
 from common.settings import load
 from common.store.engine import Store, open_from_settings
 from tests.house.schemas import schema
-from tests.support.system import BIN
+from tests.support.system import meterctl
 
 USER: Final = "tenant@example.org"
 PASSWORD: Final = "a tenant's secret"
@@ -122,15 +121,9 @@ def store(state: Path) -> Iterator[Store]:
     opened.close()
 
 
-def _run(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BIN / "meterctl"), "--state", str(state), *words], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def _provision(state: Path, board: Board, *words: str, code: int = 0) -> list[dict[str, object]]:
     known = ("--url", board.url, "--user", USER, "--password-file", str(state.parent / "password"))
-    done = _run(state, "provision", *known, *words, "--json")
+    done = meterctl(state, "provision", *known, *words, "--json")
     assert done.returncode == code, (done.stdout, done.stderr)
     assert PASSWORD not in done.stdout + done.stderr
     assert "token-of" not in done.stdout + done.stderr

@@ -42,6 +42,13 @@ PASSWORD: Final = "22222222"
 Sections = Mapping[str, Mapping[str, object]]
 
 
+def meterctl(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run meterctl on a state directory; return what it said and exited with."""
+    return subprocess.run(
+        [str(BIN / "meterctl"), "--state", str(state), *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 class Simulator:
     """`meterctl simulate` as a process; ``meters`` is its ready file, by name."""
 
@@ -237,6 +244,11 @@ class System:
         return {
             name: process.pid for name, process in self.processes().items() if process.state is ProcessState.RUNNING
         }
+
+    def settled_pids(self) -> dict[str, int]:
+        """Return the ids of all processes as soon as none is only starting: a second long none counts as running."""
+        wait_until(lambda: len(self.pids()) == len(self.processes()), START_S, "all programs to run")
+        return self.pids()
 
     def pid_of(self, program: str) -> int:
         """Return a program's process id; it runs within moments."""
