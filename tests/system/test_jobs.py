@@ -38,6 +38,9 @@ SILENT, GARBAGE, ENDLESS, DM = (f"{NET}.{number}" for number in (14, 15, 16, 17)
 CLOSED: Final = [f"{NET}.{number}" for number in range(40, 81)]
 """Addresses that hang up at once: when they are dialled tells the rate."""
 RANGE: Final = f"{NET}.10-{NET}.90"
+LONG: Final = f"{NET}.10-{NET}.250"
+"""Takes longer than it takes to break it off."""
+SLACK_S: Final = 0.5  # for so long a busy machine may keep back that somebody was dialled
 ANSWERS: Final = {
     HDLC: "aare",
     WRAPPER: "aare",
@@ -132,21 +135,21 @@ def _found(system: System, store: Store, fleet: Fleet, others: Listeners) -> Non
 
 
 def _after_the_first(others: Listeners, do: Callable[[], None]) -> None:
-    wait_until(lambda: others.times(CLOSED[0]), 30, "the scan to be under way")
+    wait_until(lambda: others.times(SILENT), 30, "the scan to be under way")
     do()
 
 
 def _rate_was_kept(others: Listeners) -> None:
     times = sorted(at for _, at in others.dialled)
     for start in times:
-        assert sum(start <= at < start + 1.0 for at in times) <= PER_SECOND + 1
+        assert sum(start <= at < start + 1.0 for at in times) <= PER_SECOND * (1.0 + SLACK_S) + 1
     pauses = [b - a for a, b in pairwise(sorted(others.times(address)[0] for address in CLOSED))]
-    assert sum(pauses) >= len(pauses) / PER_SECOND * 0.98
+    assert sum(pauses) >= len(pauses) / PER_SECOND - SLACK_S
     print(f"dialled {len(pauses) / sum(pauses):.1f} a second, {PER_SECOND} allowed")
 
 
 def _begun(system: System, store: Store, others: Listeners, seen: int) -> CommandRow:
-    order_scan(store, load(str(system.state), {}).scan, [RANGE], [], "test")
+    order_scan(store, load(str(system.state), {}).scan, [LONG], [], "test")
     wait_until(lambda: len(others.times(SILENT)) > seen, 20, "the next scan")
     return newest(store, SCAN)
 

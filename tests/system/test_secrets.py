@@ -43,11 +43,13 @@ class Client:
     answers: list[tuple[str, bytes]]
 
     def call(self, method: str, path: str, body: object = None, *, keep: bool = True) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=STREAM_S if "events" in path else 15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
+            sock, response = connection.sock, connection.getresponse()
+            if "events" in path:
+                sock.settimeout(STREAM_S)
             octets = _all_of(response)
             if keep:
                 head = "\n".join(f"{name}: {value}" for name, value in response.getheaders())
