@@ -102,7 +102,7 @@ def _kill_and_see(system: System, program: str) -> str:
 def test_many_silent_workers_at_once_are_replaced_ten_a_minute(tmp_path: Path) -> None:
     with System(tmp_path, meters=MANY, interval_s=2.0, settings=QUICK) as system:
         system.wait_for_readings(2)
-        old = {name: pid for name, pid in system.pids().items() if name.startswith("meter-")}
+        old = {name: pid for name, pid in system.settled_pids().items() if name.startswith("meter-")}
         rest = others(system, *old)
         assert len(old) == MANY
         started = time.monotonic()

@@ -21,7 +21,7 @@ from common.store.engine import Store, open_from_settings
 from common.vault import Vault
 from tests.support.installation import wish
 from tests.support.mosquitto import free_port
-from tests.support.waiting import seconds_until, wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 ROOT: Final = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def _check_away(store: Store, file: Path, port: int) -> None:
     store.close()
     away = file.with_name("away.db")
     file.rename(away)
-    seconds_until(lambda: _scrape(port)[0] == http.HTTPStatus.SERVICE_UNAVAILABLE, OLD_S + SLACK_S, "503")
+    wait_until(lambda: _scrape(port)[0] == http.HTTPStatus.SERVICE_UNAVAILABLE, OLD_S + SLACK_S, "503")
     status, body = _scrape(port)
     assert (status, b"store_unavailable" in body) == (http.HTTPStatus.SERVICE_UNAVAILABLE, True)
     away.rename(file)
@@ -99,7 +99,7 @@ def _served(state: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: _answers(port), 20, "the API")
+        wait_until(lambda: _answers(port), 60, "the API")
         yield port
     finally:
         process.terminate()

@@ -18,10 +18,3 @@ def wait_until(predicate: Callable[[], Found | None], timeout: float, what: str)
         if time.monotonic() - started > timeout:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}; the last look gave {found!r}")
         time.sleep(PAUSE_S)
-
-
-def seconds_until(predicate: Callable[[], object], timeout: float, what: str) -> float:
-    """Return how long it took until ``predicate`` was true; fail as ``wait_until`` does."""
-    started = time.monotonic()
-    wait_until(predicate, timeout, what)
-    return time.monotonic() - started
