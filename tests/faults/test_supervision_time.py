@@ -43,12 +43,12 @@ def say(hooks: Path, name: str, text: str) -> None:
 def test_a_clock_that_is_set_restarts_nobody_and_loses_nothing(tmp_path: Path, hooks: Path) -> None:
     with System(tmp_path, meters=3, interval_s=1.0, environment=faulty(hooks)) as system:
         system.wait_for_readings(3)
-        before = system.pids()
+        before = system.settled_pids()
         for offset_s in (HOUR_S, -HOUR_S, TEN_YEARS_S, 0):
             say(hooks, "clock", str(offset_s))
             system.wait_for_readings(4)
             wrong_s = int(str(system.readings("sim-1")[-1]["ts"])) / 1000 - time.time()
-            assert abs(wrong_s - offset_s) < 3.0, "the fault has no effect"
+            assert abs(wrong_s - offset_s) < HOUR_S / 60, "the fault has no effect"
             assert system.pids() == before
             assert not system.alarms()
         assert not system.cli_json("alarms", "list", "--all")
@@ -66,7 +66,7 @@ def test_a_clock_that_is_set_restarts_nobody_and_loses_nothing(tmp_path: Path, h
 def test_a_worker_whose_loop_turns_in_a_circle_is_dumped_and_replaced_and_no_other(tmp_path: Path, hooks: Path) -> None:
     with System(tmp_path, meters=3, interval_s=1.0, environment=faulty(hooks)) as system:
         system.wait_for_readings(3)
-        program, before = system.worker("sim-2"), system.pids()
+        program, before = system.worker("sim-2"), system.settled_pids()
         started = time.monotonic()
         say(hooks, "hang", program.removeprefix("meter-"))
         old = before[program]
