@@ -58,6 +58,7 @@ class Reconnects(Row):
     def __init__(self) -> None:
         self._before: Look | None = None
         self._after: Look | None = None
+        self._way: list[Look | None] = []  # after each of IN_A_ROW: a leak grows evenly, a cache stops
         self._connections = 0
         self._took_s = 0.0
 
@@ -74,12 +75,14 @@ class Reconnects(Row):
         begun = connections(plant, meter)
         started = time.monotonic()
         self._refuse(plant, meter, begun + WARM)
+        self._let_read(plant, meter)
+        time.sleep(SETTLED_S)
         self._before = look(pid)
         last = begun + (RECONNECTS_SHORT if plant.short else RECONNECTS)
         for count in range(begun + IN_A_ROW, last, IN_A_ROW):
             self._refuse(plant, meter, count)
-            plant.system.simulator.do("clear", meter)
-            plant.system.wait_for_readings(1, READ_S + plant.interval_s, [meter])
+            self._let_read(plant, meter)
+            self._way.append(look(pid))
         self._refuse(plant, meter, last)
         self._took_s = time.monotonic() - started
         plant.system.simulator.do("clear", meter)
@@ -89,6 +92,11 @@ class Reconnects(Row):
         """Let the meter end every connection until it has seen so many."""
         plant.system.simulator.do("rst", meter, on="get", lasting=PATIENCE_S, probability=1)
         wait_until(lambda: connections(plant, meter) >= count, PATIENCE_S, f"{count} connections")
+
+    def _let_read(self, plant: Plant, meter: str) -> None:
+        """Let the meter be read once."""
+        plant.system.simulator.do("clear", meter)
+        plant.system.wait_for_readings(1, READ_S + plant.interval_s, [meter])
 
     def clear(self, plant: Plant, hit: Touched) -> None:
         (meter,) = hit.unread
@@ -112,7 +120,7 @@ class Reconnects(Row):
         return {
             "reconnections": float(self._connections),
             "per second": round(self._connections / self._took_s, 1),
-            "RSS KiB": f"{self._before.rss >> 10} to {self._after.rss >> 10}",
+            "RSS KiB": " ".join(str(each.rss >> 10) for each in (self._before, *self._way, self._after) if each),
             "descriptors": f"{self._before.fds} to {self._after.fds}",
         }
 
