@@ -17,6 +17,7 @@ from common.process import Exit
 from common.process_state import ProcessState
 from common.supervisord import SOCKET_NAME, NotListening, Supervisord
 from tests.support.mosquitto import free_port
+from tests.support.system import last_lines
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -64,8 +65,11 @@ class Run:
             return {}
         return {name: process.pid for name, process in table.items() if process.state is ProcessState.RUNNING}
 
+    def is_going(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
     def kill(self) -> None:
-        if self._child is not None and self._child.poll() is None:
+        if self.is_going():
             self.end(signal.SIGTERM)
 
 
@@ -81,6 +85,9 @@ def running(directory: Path, **environment: str) -> Iterator[Run]:
     try:
         run.start("--embedded")
         yield run
+    except BaseException:
+        print(last_lines([run.output, *Paths(run.state.absolute()).log.glob("*.log")]), file=sys.stderr)
+        raise
     finally:
         run.kill()
 
@@ -94,6 +101,7 @@ def is_alive(pid: int) -> bool:
 
 
 def arrived(run: Run, *names: str) -> bool:
+    assert run.is_going(), "it ended"
     return all(f"  {name} " in run.text() for name in names)
 
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -394,12 +394,17 @@ class System:
     def logs(self) -> str:
         """Return the last lines of every log, for a failure's report."""
         files = [self._directory / "run.log", self._directory / "sim" / "simulator.log", *self.paths.log.glob("*.log")]
-        tails = []
-        for path in files:
-            if path.is_file():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-                tails.append("\n".join([f"--- {path.name}", *lines]))
-        return "\n".join(tails)
+        return last_lines(files)
+
+
+def last_lines(files: Iterable[Path]) -> str:
+    """Return the last lines of those files that are there."""
+    tails = []
+    for path in files:
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+            tails.append("\n".join([f"--- {path.name}", *lines]))
+    return "\n".join(tails)
 
 
 def _end(process: subprocess.Popen[bytes] | None, timeout: float, number: signal.Signals = signal.SIGTERM) -> int:
