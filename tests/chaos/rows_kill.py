@@ -179,7 +179,7 @@ class Broker(Row):
     id = "K6"
     fault = "the broker is killed and comes back after 0.1, 5 or 60 s"
     rounds = Rounds(1, 6)
-    may_raise = frozenset({"publish"})
+    may_raise = frozenset({"publish", "connection"})
 
     def __init__(self) -> None:
         self._round = 0
