@@ -110,6 +110,8 @@ LOG: Final = ("--log-limit", str(8 << 30))
 """Octets: the auditor needs all of the simulator's log; 200 000 cycles are 200 MB."""
 PLAIN: Final = Stage("plain", LOG)
 HOOK: Final = Path(__file__).parent / "hook"
+FORGETFUL: Final = Stage("lost store", LOG)
+"""Apart from all others, whose alarms would be lost with the store before anybody saw that they clear."""
 PROXIED: Final = Stage("proxied", LOG, proxied=True, environment={"PYTHONPATH": str(HOOK)})
 """Its workers turn on one spot when they get SIGUSR2 (``hook``)."""
 RULED: Final = Stage("ruled", LOG, proxied=True, rules=True)

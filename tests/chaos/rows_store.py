@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from common.errors import BridgeError
 from tests.chaos.plant import Plant, now
-from tests.chaos.row import POLL_S, Listed, Moment, Rounds, Row, Touched, touched
+from tests.chaos.row import FORGETFUL, POLL_S, Listed, Moment, Rounds, Row, Touched, touched
 from tests.support.waiting import wait_until
 
 RESTART_S: Final = 2.0
@@ -129,6 +129,7 @@ class DamagedStore(Row):
     id = "C2"
     fault = "the store is overwritten, or deleted, while all run"
     rounds = Rounds(2, 6)
+    stage = FORGETFUL
     may_raise = frozenset({"disk", "process"})
     must_raise = frozenset({"disk"})
 

@@ -245,11 +245,14 @@ def follow(plant: Plant, played: Sequence[Outcome], limit_s: float) -> list[Outc
     alarms = {str(alarm.id): alarm for alarm in plant.alarms()}
     changed = []
     for outcome in played:
-        mine = [alarms[name] for name in str(outcome.figures.get("alarms", "")).split() if name in alarms]
+        noted = str(outcome.figures.get("alarms", "")).split()
+        mine = [alarms[name] for name in noted if name in alarms]
         before = dict(outcome.cleared)
+        if gone := len(noted) - len(mine):
+            outcome.wrong.append(f"{gone} alarms are gone: nobody saw that they cleared")
         count(outcome, mine)
         lasting = [alarm for alarm in mine if alarm.cleared_at is None]
         outcome.wrong += [f"the alarm {alarm.category} did not clear: {alarm.message}" for alarm in lasting]
-        if lasting or before != outcome.cleared:
+        if gone or lasting or before != outcome.cleared:
             changed.append(outcome)
     return changed
