@@ -15,7 +15,7 @@ from common.store.history import History
 from common.store.summary import HistoryRow
 from supervisor_qos.folding import Folding, Names
 
-BATCH: Final = 50  # rows at a time, each of which is three in the store: some 18 ms, the write lock is held for 2
+BATCH: Final = 50  # rows at a time, each of which is three in the store: nobody waits long for the write lock
 DOUBT_MS: Final = 86_400_000  # a clock that is not synchronised by then will not be
 SET_MS: Final = 60_000  # no clock runs so wrong between two looks, a minute apart
 MAX_WAITING: Final = 10_000  # rows, 3 kB each: ten minutes of 1000 meters

@@ -17,7 +17,7 @@ from common.store.model import PERIOD_MS
 from supervisor_qos.judged import Judged
 
 GAP_MS: Final = 2000  # between two looks: we did not run, and the time is measured for nobody
-BATCH: Final = 100  # meters at a time, each of which is two rows in the store: the write lock is held for some 4 ms
+BATCH: Final = 100  # meters at a time, each of which is two rows in the store: nobody waits long for the write lock
 FORGET_MS: Final = 15_000  # a longer gap: what was counted in it is not ours either; heartbeats come every 5 s
 MAX_PERIODS: Final = 24  # two hours that the store did not take; then the oldest are forgotten, and counted
 
