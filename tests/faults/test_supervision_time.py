@@ -48,7 +48,7 @@ def test_a_clock_that_is_set_restarts_nobody_and_loses_nothing(tmp_path: Path, h
             say(hooks, "clock", str(offset_s))
             system.wait_for_readings(4)
             wrong_s = int(str(system.readings("sim-1")[-1]["ts"])) / 1000 - time.time()
-            assert abs(wrong_s - offset_s) < HOUR_S / 60, "the fault has no effect"
+            assert abs(wrong_s - offset_s) < 3.0, "the fault has no effect"
             assert system.pids() == before
             assert not system.alarms()
         assert not system.cli_json("alarms", "list", "--all")

@@ -209,7 +209,7 @@ def test_streams_tell_are_bounded_and_leak_no_place(served: _Served) -> None:
         assert int(headers["Retry-After"]) >= 1
         began = time.monotonic()
         assert [served.get("/api/meters")[0] for _ in range(20)] == [200] * 20
-        assert time.monotonic() - began < 20, "who waits in vain does so for 30 s"
+        assert time.monotonic() - began < 5
 
     for way in (_Stream.die, _Stream.close):
         with ExitStack() as stack:

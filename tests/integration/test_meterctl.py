@@ -68,14 +68,14 @@ def test_restart_replaces_one_worker_and_nothing_else(system: System) -> None:
 
 def test_a_meter_added_is_at_the_broker_within_five_seconds_and_gone_when_removed(system: System) -> None:
     system.cli("stop", "sim-2")
-    wait_until(lambda: system.worker("sim-2") not in system.pids(), 15, "the worker of sim-2 to end")
+    wait_until(lambda: system.worker("sim-2") not in system.pids(), 5, "the worker of sim-2 to end")
     others = system.pids()
     system.cli("remove", "sim-2")
     system.add_meter("added", port=system.simulator.port("sim-2"))
     wait_until(lambda: system.readings("added"), 5, "the first reading of a meter just added")
     assert {name: system.pids().get(name) for name in others} == others
     system.cli("remove", "added")
-    wait_until(lambda: system.worker("added") not in system.pids(), 15, "the worker of a removed meter to end")
+    wait_until(lambda: system.worker("added") not in system.pids(), 5, "the worker of a removed meter to end")
     assert {name: system.pids().get(name) for name in others} == others
 
 
@@ -88,7 +88,7 @@ def test_pause_takes_effect_within_two_seconds_and_resume_ends_it(system: System
     assert len(system.readings("sim-1")) <= count + 1, "what was taken before is delivered, nothing else"
     assert system.pid_of(system.worker("sim-1")) == pid, "the process stays"
     system.cli("resume", "sim-1")
-    system.wait_for_readings(1, 15, meters=["sim-1"])
+    system.wait_for_readings(1, 5, meters=["sim-1"])
 
 
 def test_a_wrong_password_is_told_as_such(system: System) -> None:

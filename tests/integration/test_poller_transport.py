@@ -14,7 +14,6 @@ from poller.errors import ConnectFailed, ConnectRefused, ConnectTimeout, HostUnr
 from poller.transport import SLICE_S, TcpWire
 from tests.support.mosquitto import free_port
 
-SLACK_S = 2.0  # what a machine with other things to do may add
 LINGER_RST = struct.pack("ii", 1, 0)
 
 
@@ -65,7 +64,7 @@ def test_a_deadline_is_absolute_and_the_pulse_is_felt(server: socket.socket) -> 
     started = time.monotonic()
     with pytest.raises(ReplyTimeout):
         wire.receive(soon(1.3))
-    assert 1.2 < time.monotonic() - started < 1.3 + SLACK_S
+    assert 1.2 < time.monotonic() - started < 1.6
     assert pulses.count >= 2
     wire.close()
     peer.close()
@@ -87,7 +86,7 @@ def test_a_pulse_breaks_a_wait_off(server: socket.socket) -> None:
     started = time.monotonic()
     with pytest.raises(Interrupted):
         wire.receive(soon(30.0))
-    assert time.monotonic() - started < 2 * SLICE_S + SLACK_S
+    assert time.monotonic() - started < 2 * SLICE_S + 0.3
     wire.close()
     peer.close()
 
@@ -124,7 +123,7 @@ def test_nobody_answers() -> None:
         started = time.monotonic()
         with pytest.raises(ConnectTimeout):
             TcpWire(SystemClock(), Pulses()).connect("127.0.0.1", port, soon(0.7))
-        assert time.monotonic() - started < 0.7 + SLACK_S
+        assert time.monotonic() - started < 1.2
         for filler in fillers:
             filler.close()
 

@@ -20,8 +20,6 @@ from poller.line import LineLock
 from poller.simulator import Fleet, MeterSpec
 from tests.support.workers import MEASUREMENTS, QUICK, Worker, running, worker_file
 
-SLACK_S = 3.0  # what a machine with other things to do may add
-
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
@@ -91,7 +89,7 @@ def test_a_pause_closes_the_link_and_resuming_opens_it(tmp_path: Path, fleet: Fl
     with running(tmp_path, port(fleet)) as worker:
         worker.reads(2)
         worker.change(desired_state=DesiredState.PAUSED)
-        assert worker.in_state(MeterState.PAUSED) < 2.0 + SLACK_S
+        assert worker.in_state(MeterState.PAUSED) < 2.0
         assert fleet.status("sim-1")["discs"] == 1
         before = fleet.status("sim-1")["gets"]
         worker.until(lambda: worker.command("ping").result["state"] == "paused", 10, "an answer")
@@ -100,7 +98,7 @@ def test_a_pause_closes_the_link_and_resuming_opens_it(tmp_path: Path, fleet: Fl
         line.take("127.0.0.1", port(fleet))  # nobody holds it during a pause
         line.release()
         worker.change(desired_state=DesiredState.RUNNING)
-        assert worker.reads(1) < 3.0 + SLACK_S
+        assert worker.reads(1) < 3.0
         assert worker.stop() == 0
 
 
@@ -109,7 +107,7 @@ def test_a_pause_breaks_off_a_wait_for_a_silent_meter(tmp_path: Path, fleet: Fle
         worker.reads(2)
         fleet.do(do="deaf", lasting=30.0)
         worker.change(desired_state=DesiredState.PAUSED)
-        assert worker.in_state(MeterState.PAUSED) < 5.0 + SLACK_S
+        assert worker.in_state(MeterState.PAUSED) < 5.0
 
 
 def test_an_interval_changes_without_a_new_link(tmp_path: Path, fleet: Fleet) -> None:
@@ -119,7 +117,7 @@ def test_an_interval_changes_without_a_new_link(tmp_path: Path, fleet: Fleet) ->
         worker.until(lambda: "new settings revision=2" in worker.log.read_text(), 10, "the new settings")
         worker.reads(4)  # the first may be older than its settings
         times = [envelope.boot_ms for envelope, _ in worker.ends.readings[-3:]]
-        assert times[-1] - times[0] == pytest.approx(2000, abs=700)
+        assert [round((b - a) / 1000, 1) for a, b in pairwise(times)] == [1.0, 1.0]
         assert fleet.status("sim-1")["associations"] == 1
 
 
@@ -178,7 +176,7 @@ def test_a_killed_worker_goes_on_in_its_epoch_within_interval_and_two_seconds(tm
         assert worker.process is not None
         worker.process.wait()
         worker.start()
-        assert worker.reads(1) < 0.2 + 2.0 + SLACK_S
+        assert worker.reads(1) < 0.2 + 2.0
         worker.reads(2)
     epochs = {envelope.epoch for envelope, _ in worker.ends.readings}
     assert len(epochs) == 1
@@ -189,10 +187,10 @@ def test_a_killed_worker_goes_on_in_its_epoch_within_interval_and_two_seconds(tm
 def test_heartbeats_come_every_five_seconds_while_a_meter_is_silent(tmp_path: Path, fleet: Fleet) -> None:
     fleet.do(do="deaf")
     with running(tmp_path, port(fleet), limits=replace(QUICK, connect_timeout_s=5.0, reply_timeout_s=30.0)) as worker:
-        worker.until(lambda: len(worker.ends.beats) >= 3, 20, "three heartbeats")
+        worker.until(lambda: len(worker.ends.beats) >= 3, 14, "three heartbeats")
         assert worker.stop() == 0
     gaps = [b - a for a, b in pairwise(worker.ends.beat_times)]
-    assert max(gaps) < 5.0 + SLACK_S
+    assert max(gaps) < 6.0
 
 
 def test_a_second_worker_on_the_line_ends_with_75(tmp_path: Path, fleet: Fleet) -> None:

@@ -82,7 +82,7 @@ def test_the_heartbeat_accounts_for_every_reading(broker: Mosquitto, publisher: 
         assert beat.counters["waiting"] == 0
         assert beat.targets["default"][0] == "online"
         assert beat.conditions == {}
-        assert 0 < beat.gauges["puback_ms_p50"] <= beat.gauges["puback_ms_p99"] < 10_000
+        assert 0 < beat.gauges["puback_ms_p50"] <= beat.gauges["puback_ms_p99"] < 1000
         assert beat.gauges["rss_bytes"] > 1_000_000
 
 
@@ -212,7 +212,7 @@ def test_only_the_connection_whose_entry_changed_is_touched(broker: Mosquitto, p
     with Subscriber(broker.port) as seen, Meters(publisher.paths, (1, 2), 0.05) as meters:
         seen.wait_for(20, 20)
         publisher.route(Routes({"default": one, "two": replace(two, client_id="changed")}, routes))
-        wait_until(lambda: " changed " in broker.log() or "as changed" in broker.log(), 15, "the changed connection")
+        wait_until(lambda: " changed " in broker.log() or "as changed" in broker.log(), 5, "the changed connection")
         assert broker.log().count(" as bridge ") == 1
         assert_complete(seen.wait_for(meters.quiet(), 10), meters)
 
@@ -250,7 +250,9 @@ def test_live_readings_go_before_a_backlog_and_each_lane_keeps_its_order(
         wait_until(lambda: publisher.wait_for_beat(20).gauges["oldest_age_s"] > 63, 90, "a backlog")
         before = len(seen.received())
         broker.start()
+        started = time.monotonic()
         seen.wait_for(meters.total, 20)
+        assert time.monotonic() - started < 10.0
         assert_complete(seen.wait_for(meters.quiet(), 10), meters)
         for topic in ("meters/m1/telemetry", "meters/m2/telemetry"):
             lanes: dict[str, list[int]] = defaultdict(list)

@@ -125,7 +125,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def test_a_meter_is_read_within_two_seconds_of_its_wish_and_its_commands_are_answered(scene: Scene) -> None:
     scene.until(lambda: scene.loop.table, 5.0, "the first look")
     meter = scene.add("good", "10.0.0.1")
-    scene.until(lambda: scene.pid(meter), 5.0, "its process")  # two, and what a busy machine adds
+    scene.until(lambda: scene.pid(meter), 2.0, "its process")
     scene.until_state(meter, MeterState.ACTIVE)
     number = scene.store.commands.insert(meter.uid, "ping", actor="test")
     scene.until(lambda: scene.store.commands.get(number).state is CommandState.DONE, 5.0, "the answer")

@@ -10,7 +10,6 @@ import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 METERS: Final = 100  # of the start-up's measurement
+MOST_CPU_S: Final = 0.2  # user and system; 0.1 on a quiet machine, 0.4 when SQLAlchemy is loaded
 ELSEWHERE: Final = {
     "run": "tests/integration/test_run.py",
     "simulate": "tests/integration/test_simulator.py",
@@ -220,18 +220,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("words", [("list",), ("status", "meter-7")])
 def test_list_and_status_start_quickly(words: tuple[str, ...], many: Path) -> None:
-    walls, times, loading = [], [], []
-    for _ in range(10):
+    walls, times = [], []
+    for _ in range(20):
         before, begin = _cpu_s(), time.perf_counter()
         done = meterctl(many, *words)
         walls.append(time.perf_counter() - begin)
-        between = _cpu_s()
-        subprocess.run([sys.executable, "-P", "-c", "import sqlalchemy.orm"], check=True)
-        times.append(between - before)
-        loading.append(_cpu_s() - between)
+        times.append(_cpu_s() - before)
         assert done.returncode in {0, 1}
     print(f"{' '.join(words)}: wall {statistics.median(walls) * 1000:.0f} ms, cpu {min(times) * 1000:.0f} ms")
-    assert min(times) < min(loading), "somebody loads what who only looks does not need"
+    assert min(times) < MOST_CPU_S, "somebody loads what who only looks does not need"
 
 
 def _cpu_s() -> float:

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 ADDED_WITHIN_S = 5.0
 PAUSED_WITHIN_S = 2.0
 WATCH_S = 15.0
-HARM_S = 5.0  # between two readings of a second; a busy machine keeps one back for less
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_paused_meter_is_let_go_within_two_seconds_and_stays_paused(system: Sy
     assert len(system.readings(first)) == count
     assert not _connected(system, first)
     system.cli("resume", first)
-    system.wait_for_readings(2, timeout=15.0, meters=[first])
+    system.wait_for_readings(2, timeout=5.0, meters=[first])
 
 
 def test_a_wrong_password_is_tried_twice_and_no_more(system: System) -> None:
@@ -102,7 +101,7 @@ def test_an_unreachable_meter_is_named_so_and_harms_nobody(system: System) -> No
     for meter in others:
         arrived = [item.at for item in system.subscriber.received(f"meters/{meter}/telemetry") if item.at >= since]
         gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
-        assert max(gaps) < HARM_S, (meter, gaps)
+        assert max(gaps) < 2 * system.interval_s, (meter, gaps)
     assert system.state_of("nobody") == "unreachable"
 
 
