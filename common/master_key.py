@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from common.files import sync_directory
+from common.files import sync
 from common.vault import KEY_SIZE, BadKey, previous_path, read_key
 
 _ZEROES: Final = bytes(KEY_SIZE)
@@ -38,7 +38,7 @@ class KeyChange:
         if read_key(self._previous)[0] != read_key(self._path)[0]:
             return True
         self._previous.unlink()
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
         return False
 
     def make(self, key: bytes | None = None) -> None:
@@ -48,17 +48,17 @@ class KeyChange:
             stream.write(os.urandom(KEY_SIZE) if key is None else key)
             stream.flush()
             os.fsync(stream.fileno())
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
 
     def keep(self) -> None:
         """Give the key in force its second name."""
         self._previous.hardlink_to(self._path)
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
 
     def switch(self) -> None:
         """Bring the new key into force."""
         self._next.replace(self._path)
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
 
     def undo(self) -> None:
         """Bring the key before into force again, where there was one."""
@@ -66,7 +66,7 @@ class KeyChange:
             self._previous.replace(self._path)
         else:
             self._path.unlink()
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
 
     def end(self, aside: Path | None = None) -> None:
         """Destroy the key before, or keep it in another place: nothing is sealed under it any more."""
@@ -74,7 +74,7 @@ class KeyChange:
             self._previous.rename(aside)
         elif self._previous.exists():
             _destroy(self._previous)
-        sync_directory(self._path.parent)
+        sync(self._path.parent)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from common.errors import Hopeless
-from common.files import sync_directory
+from common.files import sync
 from common.secret import Secret
 
 KEY_SIZE: Final = 32
@@ -63,7 +63,7 @@ class Vault:
             return cls.load(path)
         finally:
             draft.unlink()
-        sync_directory(path.parent)
+        sync(path.parent)
         return cls.load(path)
 
     @classmethod

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from common.checksum import crc32c
-from common.files import sync_directory
+from common.files import sync
 from poller.dlms.errors import CounterExhausted
 from poller.dlms.security import MAX_COUNTER, SecuritySettings
 from poller.errors import BadCounterFile, CounterFileHeld, CounterUnsaved
@@ -214,4 +214,4 @@ def _replace(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(path)
-    sync_directory(path.parent)
+    sync(path.parent)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from common.errors import Again
-from common.files import sync_directory
+from common.files import sync
 from common.store.archive import KEY, SETTINGS, BadBackup, Manifest, Reader, TableEntry, Writer
 from common.store.content import Content, Row, Shape, content_of
 from common.store.database import Database, Way
@@ -95,7 +95,7 @@ def bring(made: Path, path: Path) -> None:
     """Give a backup its name, in the place of what had it; raise NotWritten."""
     try:
         made.replace(path)
-        sync_directory(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise NotWritten(f"{path}: {error.strerror or error}") from None
 

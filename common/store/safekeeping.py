@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from common.files import sync
 from common.store.errors import StoreDamaged, StoreUnavailable
 from common.store.store_file import file_identity
 
@@ -100,9 +101,9 @@ def _copy(path: Path) -> None:
                 target.execute(f"CREATE TABLE {name} AS SELECT * FROM store.{name}")  # noqa: S608  # our own names
             target.execute("CREATE TABLE numbers AS SELECT name, seq FROM store.sqlite_sequence")
             target.execute("COMMIT")
-        _sync(draft)
+        sync(draft)
         draft.replace(copy_path(path))
-        _sync(path.parent)
+        sync(path.parent)
     except sqlite3.Error as error:
         raise _told(path, error) from error
     finally:
@@ -133,7 +134,7 @@ def replace_store(path: Path, made: Path, now_ms: int) -> Path:
     """Set the damaged file aside and put a new one in its place; return where the old one is."""
     aside = _set_aside(path, now_ms)
     made.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     return aside
 
 
@@ -142,7 +143,7 @@ def put_in_place(path: Path, made: Path, aside: Path) -> None:
 
     Only while nobody has either open.
     """
-    _sync(made)
+    sync(made)
     if path.exists():
         with suppress(sqlite3.Error), closing(_open(path)) as old:
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # then its file is all of it
@@ -151,7 +152,7 @@ def put_in_place(path: Path, made: Path, aside: Path) -> None:
     with suppress(FileNotFoundError):
         copy_path(path).rename(copy_path(aside))
     made.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _move(path: Path, aside: Path, suffixes: Sequence[str] = _SIDE_FILES) -> None:
@@ -233,11 +234,3 @@ def _told(path: Path, error: sqlite3.Error) -> StoreUnavailable | StoreDamaged:
     if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
         return StoreUnavailable(detail)
     return StoreDamaged(detail)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
